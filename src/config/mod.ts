@@ -1,0 +1,1 @@
+export { type Config, configSchema, type LimitsConfig, type ListenConfig, type SiteConfig } from './schema.ts'

@@ -1,0 +1,75 @@
+/**
+ * The only protocol between the brain and an edge: policy goes down, reports come up every 250 ms.
+ * Plain data, so that it survives structured cloning and, between machines, JSON.
+ */
+import type { Lane, ShedReason } from '#admission'
+import type { Action, ExchangeRecord } from '#record'
+
+export const POSTURES = ['calm', 'strained', 'flooded', 'recovering'] as const
+export type Posture = (typeof POSTURES)[number]
+
+/** What an operator decided about a network, address, path or host. Allow beats refuse. */
+export interface Decision {
+  readonly id: string
+  readonly effect: 'allow' | 'refuse'
+  /** Exactly one of these four says what it is about. */
+  readonly cidr?: string
+  readonly asn?: number
+  /** Path prefix, such as "/search". */
+  readonly path?: string
+  readonly host?: string
+  /** Milliseconds since the epoch; every decision ends by itself. */
+  readonly expiresAtMs: number
+  readonly note: string
+}
+
+export interface Policy {
+  readonly serial: number
+  /** Everything passes: for when Digue itself is suspected. */
+  readonly bypass: boolean
+  /** The operator's word over the posture; `auto` lets Digue decide. */
+  readonly attack: 'on' | 'off' | 'auto'
+  /** Posture by site name (its first host). */
+  readonly postures: Readonly<Record<string, Posture>>
+  readonly decisions: readonly Decision[]
+}
+
+/** One aggregate's calm-weather traffic since the last report. */
+export interface CalmShare {
+  readonly asn: number
+  readonly prefix: string
+  readonly subscriber: string
+  readonly originMs: number
+}
+
+export interface SiteReport {
+  /** Requests by outcome since the last report. */
+  readonly tallies: readonly { lane: Lane; action: Action; reason: ShedReason | string; count: number; originMs: number }[]
+  /** Mean and worst queue delay of the requests dispatched since the last report, ms; 0 when none waited. */
+  readonly queueDelayMs: number
+  readonly queueDelayMaxMs: number
+  /** Gauges, now. */
+  readonly waiting: number
+  readonly longLived: number
+  /** Bounded; what did not fit is in `calmLost`. Empty unless the posture is calm. */
+  readonly calm: readonly CalmShare[]
+  readonly calmLost: number
+  /** Time from head to last byte for relayed exchanges: counts per bucket of LATENCY_BUCKETS_MS. */
+  readonly latency: readonly number[]
+  /** State of each origin, in the order of the configuration. */
+  readonly origins: readonly { readonly url: string; readonly healthy: boolean; readonly reason: string }[]
+}
+
+export const LATENCY_BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000] as const
+
+export interface EdgeReport {
+  readonly thread: number
+  readonly atMs: number
+  readonly sites: Readonly<Record<string, SiteReport>>
+  /** Gauges of this thread: connections open by state, descriptors, event-loop utilisation. */
+  readonly gauges: Readonly<Record<string, number>>
+  /** How often each bound was hit, and other counters, since the last report. */
+  readonly counters: Readonly<Record<string, number>>
+  readonly records: readonly ExchangeRecord[]
+  readonly recordsLost: number
+}

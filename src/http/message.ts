@@ -1,0 +1,22 @@
+/** Message nouns shared by every room (RFC 9110 §6). */
+
+/** Field lines in the order received: name, value, name, value, … (the shape of Node's rawHeaders). */
+export type FieldLines = readonly string[]
+
+export type HttpVersion = '1.0' | '1.1' | '2.0'
+
+/** A request's head as received, after its framing was found unambiguous. */
+export interface RequestHead {
+  readonly method: string
+  /** Request target in origin form ("/path?query"), or "*" for OPTIONS. */
+  readonly target: string
+  readonly version: HttpVersion
+  /** Host without port, lower case. */
+  readonly host: string
+  readonly fields: FieldLines
+}
+
+export interface ResponseHead {
+  readonly status: number
+  readonly fields: FieldLines
+}

@@ -1,0 +1,1 @@
+export type { FieldLines, HttpVersion, RequestHead, ResponseHead } from './message.ts'

@@ -1,0 +1,1 @@
+export type { ClientAddress } from './client-address.ts'

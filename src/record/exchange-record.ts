@@ -1,0 +1,30 @@
+/** What is kept of one exchange: the source of the log line, the access log and, later, the store. */
+export interface ExchangeRecord {
+  /** Wall clock, milliseconds since the epoch, when the head was complete. */
+  readonly atMs: number
+  /** Reference number: what a visitor may quote. */
+  readonly ray: string
+  readonly site: string
+  readonly client: string
+  readonly asn: number
+  readonly method: string
+  readonly target: string
+  readonly version: string
+  readonly userAgent: string
+  readonly referer: string
+  readonly action: Action
+  /** Reason code; '' for an ordinary admission. */
+  readonly reason: string
+  readonly lane: string
+  readonly ja4: string
+  readonly status: number
+  /** Body bytes sent to the client. */
+  readonly bytes: number
+  readonly durationMs: number
+  /** Time the origin was held, 0 when it was not asked. */
+  readonly originMs: number
+}
+
+/** `answer`: Digue answered itself by configuration (redirect, ACME). `fail`: the origin could not. */
+export const ACTIONS = ['relay', 'answer', 'shed', 'refuse', 'drop', 'fail'] as const
+export type Action = (typeof ACTIONS)[number]

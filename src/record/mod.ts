@@ -1,0 +1,1 @@
+export { ACTIONS, type Action, type ExchangeRecord } from './exchange-record.ts'
