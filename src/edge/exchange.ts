@@ -1,3 +1,13 @@
+/**
+ * One request and what became of it.
+ *
+ *   received ──▶ (waiting) ──▶ relaying ──▶ ended        permit:  none ▶ waiting ▶ held ▶ returned
+ *      │             │            └ 2 s after the first byte          └▶ long-lived ▶ returned
+ *      └─────────────┴──▶ answered ──▶ ended
+ *
+ * The permit is given back at the origin's last byte (`originEnded`), which may be before the client
+ * has read the answer, and at the latest by `end`.
+ */
 import type { Claim, Lane, Outcome, Verdict } from '#admission'
 import type { RequestHead } from '#http'
 import type { ClientAddress } from '#networks'
@@ -6,8 +16,14 @@ import type { Answer } from './answers.ts'
 import type { Connection } from './connection.ts'
 import type { SiteRuntime } from './house.ts'
 
-/** What the three transports do for a request once it is decided. */
+/** What a transport does for a request once it is decided. One per connection or one per exchange. */
 export interface Carrier {
+  /**
+   * Reads a small request body into memory before a permit is asked, so that a slow sender never
+   * holds the origin. True: it is reading, and will call `exchange.bodyRead()`. Absent or false:
+   * there is no body, or it is to be streamed.
+   */
+  collect?(exchange: Exchange): boolean
   /**
    * Sends a complete answer. The transport adds framing, and closes the connection when `close` is
    * set or when the request's body was not read to its end.
@@ -18,37 +34,121 @@ export interface Carrier {
    * `exchange.firstByte` on the origin's final response head and `exchange.end` exactly once.
    */
   relay(exchange: Exchange): void
-  /** Closes without an answer (HTTP/2: resets the stream; the connection too when `all`). */
+  /** Closes without an answer, before or during a relay (HTTP/2: resets the stream). Calls `end` if relaying. */
   drop(exchange: Exchange): void
 }
 
-/**
- * One request and what became of it. Made by a transport when the head is complete and framing is
- * unambiguous, then handed to `Pipeline.receive`, which decides and calls the carrier.
- */
-export interface Exchange extends Claim {
+/** What an exchange tells the thread; the pipeline implements it. */
+export interface Desk {
+  nowMs(): number
+  /** A waiting exchange was admitted or shed by its gate. */
+  decided(exchange: Exchange, verdict: Verdict): void
+  bodyRead(exchange: Exchange): void
+  firstByte(exchange: Exchange): void
+  /** The permit is to be given back, or the waiting claim withdrawn. */
+  release(exchange: Exchange, outcome: Outcome): void
+  ended(exchange: Exchange, result: EndResult): void
+}
+
+export interface EndResult {
+  readonly action: Action
+  /** Reason code, '' for none. */
+  readonly reason: string
+  /** What the client got, 0 for nothing. */
+  readonly status: number
+  /** Body bytes sent to the client. */
+  readonly bytes: number
+  readonly outcome: Outcome
+}
+
+export type PermitState = 'none' | 'waiting' | 'held' | 'long-lived' | 'returned'
+
+export class Exchange implements Claim {
   readonly head: RequestHead
   readonly connection: Connection
   readonly carrier: Carrier
-  readonly secure: boolean
-  /** Set by the pipeline's steps, in this order. */
-  client: ClientAddress
-  site: SiteRuntime
-  lane: Lane
-  route: string
   /** Monotonic, when the head was complete. */
   readonly startedAtMs: number
-  /** The fields to send to the origin that are not the client's own: Forwarded and X-Forwarded-*. */
-  readonly forwarding: readonly string[]
+  readonly #desk: Desk
+
+  /** Set by the pipeline's steps, in this order. */
+  client: ClientAddress
+  /** The client came over HTTPS, as far as its direct peer may say so. */
+  secure: boolean
+  site!: SiteRuntime
+  lane: Lane = 'unproven'
+  route = ''
+  effort = 0
+  /** What observe mode would have done, or '' */
+  observed = ''
+  permit: PermitState = 'none'
+  relaying = false
+  ended = false
+  admittedAtMs = 0
+  firstByteAtMs = 0
+  originMs = 0
+  /** Links of the thread's list of exchanges that have had their first byte. */
+  lingerNext: Exchange | undefined
+  lingerPrevious: Exchange | undefined
+
+  constructor(desk: Desk, carrier: Carrier, connection: Connection, head: RequestHead) {
+    this.#desk = desk
+    this.carrier = carrier
+    this.connection = connection
+    this.head = head
+    this.client = connection.peer
+    this.secure = connection.secure
+    this.startedAtMs = desk.nowMs()
+  }
+
+  get asn(): number {
+    return this.client.asn
+  }
+
+  get prefix(): string {
+    return this.client.prefix
+  }
+
+  get subscriber(): string {
+    return this.client.subscriber
+  }
+
+  /** By the gate, after a `queue` verdict. */
+  decided(verdict: Verdict): void {
+    this.#desk.decided(this, verdict)
+  }
+
+  /** By the carrier, when the body it collects is complete. */
+  bodyRead(): void {
+    if (!this.ended) this.#desk.bodyRead(this)
+  }
 
   /** The origin's final response head has come. */
-  firstByte(status: number): void
+  firstByte(_status: number): void {
+    if (this.firstByteAtMs !== 0) return
+    this.firstByteAtMs = this.#desk.nowMs()
+    this.#desk.firstByte(this)
+  }
+
+  /** The origin's last byte has come: its permit goes to the next, the client may still be reading. */
+  originEnded(outcome: Outcome): void {
+    this.#desk.release(this, outcome)
+  }
+
+  /** The exchange is over, however it ended. Later calls do nothing. */
+  end(result: EndResult): void {
+    if (this.ended) return
+    this.ended = true
+    this.#desk.release(this, result.outcome)
+    this.#desk.ended(this, result)
+  }
+
   /**
-   * The exchange is over, however it ended: gives the permit back, records. `status` is what the
-   * client got (0 for none), `bytes` the body bytes sent to it.
+   * The client left before anything was relayed: withdraws a waiting claim and ends. A carrier whose
+   * relay is running aborts it and calls `end` itself.
    */
-  end(result: { readonly action: Action; readonly reason: string; readonly status: number; readonly bytes: number; readonly outcome: Outcome }): void
-  /** The client has gone: withdraws a waiting claim. The carrier aborts a running relay itself. */
-  clientGone(): void
-  decided(verdict: Verdict): void
+  clientGone(): void {
+    if (this.relaying) return
+    this.end({ action: 'shed', reason: 'client-gone', status: 0, bytes: 0, outcome: 'abandoned' })
+  }
 }

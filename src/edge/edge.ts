@@ -1,0 +1,38 @@
+/** What the main thread holds of the edge: its threads as one. */
+import type { Config } from '#config'
+import type { EdgeReport, Policy } from '#control'
+
+/** Something the operator should read in the log. */
+export interface EdgeEvent {
+  readonly level: 'info' | 'warn' | 'error'
+  /** Stable: "thread-died", "thread-restarted", "origin-down", "origin-up", … */
+  readonly code: string
+  readonly message: string
+  readonly thread: number
+}
+
+export interface EdgeOptions {
+  /** The policy each thread starts with; a thread goes on with its last one when no new one comes. */
+  readonly policy: Policy
+  /** Each thread's report, every 250 ms. */
+  readonly onReport: (report: EdgeReport) => void
+  readonly onEvent?: (event: EdgeEvent) => void
+}
+
+export interface Edge {
+  /** The port of each listener, in the order of `config.listen`. */
+  readonly ports: readonly number[]
+  /** Number of threads that serve. */
+  readonly threads: number
+  setPolicy(policy: Policy): void
+  /**
+   * Puts a validated configuration in force without closing a connection: sites, origins,
+   * certificates, limits, and the listeners that changed. Rejects, with the old one still in force,
+   * when it cannot be (a port is taken, a certificate cannot be read).
+   */
+  reload(config: Config): Promise<void>
+  /** Takes no new connection, lets what is open finish, and closes what is left after `deadlineMs`. */
+  drain(deadlineMs: number): Promise<void>
+  /** Stops at once. */
+  close(): Promise<void>
+}

@@ -1,0 +1,1 @@
+export type { Edge, EdgeEvent, EdgeOptions } from './edge.ts'
