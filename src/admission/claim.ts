@@ -59,6 +59,8 @@ export interface Applicant {
 }
 
 export interface Claim extends Applicant {
+  /** The gate's own note on this claim; its maker sets it to undefined and leaves it alone. */
+  ticket: unknown
   /** Called once, only after a `queue` verdict, with `admit` or `shed`. */
   decided(verdict: Verdict): void
 }
@@ -69,6 +71,11 @@ export interface Claim extends Applicant {
  */
 export interface Gate {
   ask(claim: Claim, nowMs: number): Verdict
+  /**
+   * Admits whatever the limit says, and still counts, charges and measures: for bypass, `attack off`
+   * and `observe` (there: `ask` first; after `queue`, `withdraw` and then `pass`).
+   */
+  pass(claim: Claim, nowMs: number): void
   /** The client of a waiting claim has gone; `decided` will not be called. */
   withdraw(claim: Claim, nowMs: number): void
   /** The origin's first byte for an admitted claim; the sample the limit lives on. */
