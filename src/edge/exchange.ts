@@ -79,6 +79,8 @@ export class Exchange implements Claim {
   lane: Lane = 'unproven'
   route = ''
   effort = 0
+  /** The gate's. */
+  ticket: unknown = undefined
   /** What observe mode would have done, or '' */
   observed = ''
   permit: PermitState = 'none'

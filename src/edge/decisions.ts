@@ -1,0 +1,75 @@
+/** The operator's decisions, ready to be asked once per request. Allow beats refuse. */
+import type { Decision } from '#control'
+import { CidrSet, type ClientAddress } from '#networks'
+
+interface Side {
+  readonly networks: CidrSet
+  readonly asns: ReadonlySet<number>
+  readonly paths: readonly string[]
+  readonly hosts: ReadonlySet<string>
+}
+
+export class Decisions {
+  static readonly NONE: Decisions = new Decisions([], 0)
+
+  readonly #allow: Side
+  readonly #refuse: Side
+  readonly #isEmpty: boolean
+  readonly #looksAtPaths: boolean
+  /** Wall clock of the first expiry: make the decisions anew then. */
+  readonly validUntilMs: number
+
+  constructor(all: readonly Decision[], wallMs: number) {
+    const live = all.filter((decision) => decision.expiresAtMs > wallMs)
+    this.#allow = side(live.filter((decision) => decision.effect === 'allow'))
+    this.#refuse = side(live.filter((decision) => decision.effect === 'refuse'))
+    this.#isEmpty = live.length === 0
+    this.#looksAtPaths = this.#allow.paths.length > 0 || this.#refuse.paths.length > 0
+    this.validUntilMs = live.reduce((first, decision) => Math.min(first, decision.expiresAtMs), Number.POSITIVE_INFINITY)
+  }
+
+  effectOn(client: ClientAddress, host: string, target: string): 'allow' | 'refuse' | undefined {
+    if (this.#isEmpty) return undefined
+    const path = this.#looksAtPaths ? plainPath(target) : ''
+    if (matches(this.#allow, client, host, path)) return 'allow'
+    if (matches(this.#refuse, client, host, path)) return 'refuse'
+    return undefined
+  }
+}
+
+function side(decisions: readonly Decision[]): Side {
+  return {
+    networks: CidrSet.parse(decisions.flatMap((decision) => decision.cidr ?? [])).set,
+    asns: new Set(decisions.flatMap((decision) => decision.asn ?? [])),
+    paths: decisions.flatMap((decision) => decision.path ?? []),
+    hosts: new Set(decisions.flatMap((decision) => decision.host ?? [])),
+  }
+}
+
+function matches(side: Side, client: ClientAddress, host: string, path: string): boolean {
+  return (
+    (client.asn !== 0 && side.asns.has(client.asn)) ||
+    side.hosts.has(host) ||
+    side.networks.hasText(client.text) ||
+    side.paths.some((prefix) => path.startsWith(prefix))
+  )
+}
+
+/** The path as the origin will likely read it: escapes of plain characters decoded, dot segments and double slashes gone. */
+export function plainPath(target: string): string {
+  const query = target.indexOf('?')
+  const path = query === -1 ? target : target.slice(0, query)
+  if (!/[%\\]|\/[./]/.test(path)) return path
+  let decoded = path
+  try {
+    decoded = decodeURIComponent(path)
+  } catch {
+    // Not UTF-8: taken as it stands.
+  }
+  const segments: string[] = []
+  for (const segment of decoded.replaceAll('\\', '/').split('/')) {
+    if (segment === '..') segments.pop()
+    else if (segment !== '' && segment !== '.') segments.push(segment)
+  }
+  return `/${segments.join('/')}${decoded.endsWith('/') && segments.length > 0 ? '/' : ''}`
+}

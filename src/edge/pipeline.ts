@@ -1,0 +1,346 @@
+/** The life of a request: what happens, in which order. docs/life-of-a-request.md tells it in words. */
+import type { Hammering, Outcome, ShedReason, Verdict } from '#admission'
+import { type AddressBook, CidrSet, ForwardingWatch, resolveClient } from '#networks'
+import { kindOf, routeOf } from '#recognise'
+import { ACME_PREFIX, readChallenge } from './acme.ts'
+import type { Answer } from './answers.ts'
+import { Decisions } from './decisions.ts'
+import type { Desk, EndResult, Exchange } from './exchange.ts'
+import type { EdgeHouse, SiteRuntime } from './house.ts'
+import { Linger, LongLived } from './long-lived.ts'
+import { acmeAnswer, faultAnswer, redirectAnswer, refusedAnswer, shedAnswer } from './own-answers.ts'
+import { Recorder } from './recorder.ts'
+
+/** `on`: the next step decides. `done`: answered, relayed or waiting. */
+type Step = (pipeline: Pipeline, exchange: Exchange) => 'on' | 'done'
+
+/** Seconds a client that hammers is asked to stay away. */
+const HAMMERING_RETRY_S = 30
+
+export interface PipelineOptions {
+  readonly house: EdgeHouse
+  readonly book: AddressBook
+  readonly hammering: Pick<Hammering, 'state' | 'refused' | 'completed'>
+  readonly thread: number
+  /** This thread's part of each site's long-lived budget: one in so many. */
+  readonly threads: number
+  readonly now?: () => number
+  readonly random?: () => number
+}
+
+/** The order of a request. A step is told by its name; each is a function below. */
+const STEPS: readonly Step[] = [
+  findSite,
+  findClient,
+  answerChallenge,
+  redirectToHttps,
+  applyDecisions,
+  passWhenBypassed,
+  stopHammering,
+  readSmallBody,
+  askGate,
+]
+
+export class Pipeline implements Desk {
+  readonly house: EdgeHouse
+  readonly book: AddressBook
+  readonly hammering: Pick<Hammering, 'state' | 'refused' | 'completed'>
+  readonly forwardingWatch = new ForwardingWatch()
+  readonly recorder: Recorder
+  readonly random: () => number
+  readonly nowMs: () => number
+  trusted: CidrSet = CidrSet.EMPTY
+  decisions: Decisions = Decisions.NONE
+  readonly #threads: number
+  readonly #linger = new Linger()
+  readonly #longLived = new Map<SiteRuntime, LongLived>()
+  /** Sites with claims in line, and how many. */
+  readonly #waiting = new Map<SiteRuntime, number>()
+  #ticks = 0
+
+  constructor(options: PipelineOptions) {
+    this.house = options.house
+    this.book = options.book
+    this.hammering = options.hammering
+    this.nowMs = options.now ?? (() => performance.now())
+    this.random = options.random ?? Math.random
+    this.recorder = new Recorder(options.house, options.thread)
+    this.#threads = options.threads
+    this.configured()
+    this.policyChanged()
+  }
+
+  /** A request's head is complete and its framing unambiguous. */
+  receive(exchange: Exchange): void {
+    exchange.connection.requests++
+    exchange.connection.active++
+    this.#run(exchange, 0)
+  }
+
+  /** The configuration in the house has changed. */
+  configured(): void {
+    this.trusted = CidrSet.parse(this.house.config.trustedProxies).set
+  }
+
+  /** The policy in the house has changed, or one of its decisions has expired. */
+  policyChanged(): void {
+    const { policy } = this.house
+    this.decisions = new Decisions(policy.decisions, Date.now())
+    for (const site of this.house.sites.values()) {
+      site.gate.learning = (policy.postures[site.name] ?? 'calm') === 'calm'
+    }
+  }
+
+  /** Every 10 ms: expires waiters, ends permits that lasted long enough. No request has a timer of its own. */
+  tick(): void {
+    const now = this.nowMs()
+    for (const site of this.#waiting.keys()) site.gate.tick(now)
+    for (let due = this.#linger.takeDue(now); due !== undefined; due = this.#linger.takeDue(now)) this.longLived(due)
+    if (++this.#ticks % 25 !== 0) return
+    for (const site of this.house.sites.values()) if (!this.#waiting.has(site)) site.gate.tick(now)
+    if (Date.now() >= this.decisions.validUntilMs) this.policyChanged()
+  }
+
+  /** The exchange is known to last (a 101, or 2 s after the first byte): its permit goes to the next. */
+  longLived(exchange: Exchange): void {
+    if (exchange.permit !== 'held') return
+    const { site } = exchange
+    const now = this.nowMs()
+    this.#linger.remove(exchange)
+    exchange.permit = 'long-lived'
+    exchange.originMs = now - exchange.admittedAtMs
+    site.gate.detach(exchange, now)
+    let budget = this.#longLived.get(site)
+    if (budget === undefined) this.#longLived.set(site, (budget = new LongLived()))
+    const room = Math.max(1, Math.floor(site.config.maxLongLived / this.#threads))
+    const loser = budget.enter(exchange, room)
+    site.tally.longLived = budget.size
+    if (loser === undefined) return
+    this.house.count('long-lived-full')
+    loser.carrier.drop(loser)
+  }
+
+  // What exchanges tell (Desk).
+
+  decided(exchange: Exchange, verdict: Verdict): void {
+    this.#stopWaiting(exchange.site)
+    exchange.permit = 'none'
+    if (exchange.ended) return
+    if (verdict.action === 'admit') this.admitted(exchange)
+    else if (verdict.action === 'shed') this.shed(exchange, verdict.reason, verdict.retryAfterS)
+  }
+
+  bodyRead(exchange: Exchange): void {
+    this.#run(exchange, STEPS.indexOf(readSmallBody) + 1)
+  }
+
+  firstByte(exchange: Exchange): void {
+    if (exchange.permit !== 'held') return
+    exchange.site.gate.responded(exchange, exchange.firstByteAtMs)
+    this.#linger.add(exchange)
+  }
+
+  release(exchange: Exchange, outcome: Outcome): void {
+    const { site, permit } = exchange
+    if (permit === 'held') {
+      const now = this.nowMs()
+      exchange.permit = 'returned'
+      exchange.originMs = now - exchange.admittedAtMs
+      if (exchange.firstByteAtMs !== 0) this.#linger.remove(exchange)
+      site.gate.settle(exchange, outcome, now)
+      if (outcome === 'answered') this.hammering.completed(exchange.subscriber, now)
+    } else if (permit === 'waiting') {
+      exchange.permit = 'none'
+      this.#stopWaiting(site)
+      site.gate.withdraw(exchange, this.nowMs())
+    } else if (permit === 'long-lived') {
+      exchange.permit = 'returned'
+      const budget = this.#longLived.get(site)
+      budget?.leave(exchange)
+      site.tally.longLived = budget?.size ?? 0
+      if (budget?.size === 0) this.#longLived.delete(site)
+    }
+  }
+
+  ended(exchange: Exchange, result: EndResult): void {
+    const now = this.nowMs()
+    const { connection, site } = exchange
+    if (--connection.active === 0) connection.idleSinceMs = now
+    const reason = result.reason === '' ? exchange.observed : result.reason
+    // An unknown host has no site.
+    if (site !== undefined) {
+      site.tally.ended(exchange.lane, result.action, reason, exchange.originMs)
+      if (result.action === 'relay') site.tally.served(now - exchange.startedAtMs)
+    }
+    this.recorder.offer(exchange, result, reason, now)
+  }
+
+  // What steps do.
+
+  admitted(exchange: Exchange): void {
+    exchange.permit = 'held'
+    exchange.admittedAtMs = this.nowMs()
+    this.relay(exchange)
+  }
+
+  /** Past every limit, and still counted, charged and measured. */
+  pass(exchange: Exchange): void {
+    const now = this.nowMs()
+    exchange.site.gate.pass(exchange, now)
+    exchange.permit = 'held'
+    exchange.admittedAtMs = now
+    this.relay(exchange)
+  }
+
+  relay(exchange: Exchange): void {
+    exchange.connection.proven = true
+    exchange.relaying = true
+    exchange.carrier.relay(exchange)
+  }
+
+  queued(exchange: Exchange): void {
+    exchange.permit = 'waiting'
+    this.#waiting.set(exchange.site, (this.#waiting.get(exchange.site) ?? 0) + 1)
+  }
+
+  shed(exchange: Exchange, reason: ShedReason, retryAfterS: number): void {
+    this.hammering.refused(exchange.subscriber, this.nowMs())
+    const { method, fields } = exchange.head
+    const answer = shedAnswer(reason, retryAfterS, kindOf(method, fields), this.random())
+    this.answer(exchange, answer, { action: reason === 'hammering' ? 'refuse' : 'shed', reason })
+  }
+
+  /** Answers and ends. */
+  answer(exchange: Exchange, answer: Answer, why: { action: 'answer' | 'shed' | 'refuse'; reason: string; close?: boolean }): void {
+    exchange.carrier.answer(exchange, answer, why.close ?? false)
+    const bytes = exchange.head.method === 'HEAD' ? 0 : answer.body.length
+    exchange.end({ action: why.action, reason: why.reason, status: answer.status, bytes, outcome: 'abandoned' })
+  }
+
+  /** Observe mode: what would have been done is recorded, and the request goes on. */
+  observes(exchange: Exchange, reason: string): boolean {
+    if (exchange.site.config.mode !== 'observe') return false
+    if (exchange.observed === '') exchange.observed = `observed-${reason}`
+    return true
+  }
+
+  #run(exchange: Exchange, from: number): void {
+    for (let i = from; i < STEPS.length; i++) if (STEPS[i]!(this, exchange) === 'done') return
+  }
+
+  #stopWaiting(site: SiteRuntime): void {
+    const left = (this.#waiting.get(site) ?? 1) - 1
+    if (left === 0) this.#waiting.delete(site)
+    else this.#waiting.set(site, left)
+  }
+}
+
+function findSite(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  const site = pipeline.house.findSite(exchange.head.host)
+  if (site !== undefined) {
+    exchange.site = site
+    return 'on'
+  }
+  pipeline.house.count('unknown-host')
+  pipeline.answer(exchange, faultAnswer(421, 'unknown-host'), { action: 'refuse', reason: 'unknown-host', close: true })
+  return 'done'
+}
+
+function findClient(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  const { connection, head } = exchange
+  const resolved = resolveClient(connection.peer, head.fields, pipeline.trusted, pipeline.book)
+  exchange.client = resolved.client
+  exchange.secure = resolved.secure ?? connection.secure
+  if (resolved.forwarding === 'ignored') pipeline.forwardingWatch.note(connection.peer)
+  else if (resolved.forwarding !== 'direct' && resolved.forwarding !== 'believed') {
+    pipeline.house.count(`forwarding-${resolved.forwarding}`)
+  }
+  exchange.route = routeOf(head.method, head.target)
+  return 'on'
+}
+
+function answerChallenge(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  const { target } = exchange.head
+  if (!target.startsWith(ACME_PREFIX)) return 'on'
+  const where = exchange.site.config.acmeChallenge
+  exchange.lane = 'operator'
+  if (where === 'origin') {
+    // A certificate that cannot be renewed would take the site away by itself: never shed.
+    pipeline.pass(exchange)
+    return 'done'
+  }
+  void readChallenge(where, target).then((token) => {
+    if (exchange.ended) return
+    const answer = token === undefined ? faultAnswer(404, 'no-such-challenge') : acmeAnswer(token)
+    pipeline.answer(exchange, answer, { action: 'answer', reason: 'acme' })
+  })
+  return 'done'
+}
+
+function redirectToHttps(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  if (exchange.secure || !exchange.site.config.redirectToHttps) return 'on'
+  const answer = redirectAnswer(exchange.head.host, exchange.head.target)
+  pipeline.answer(exchange, answer, { action: 'answer', reason: 'https' })
+  return 'done'
+}
+
+function applyDecisions(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  const { head } = exchange
+  const effect = pipeline.decisions.effectOn(exchange.client, head.host, head.target)
+  if (effect === 'allow') exchange.lane = 'operator'
+  if (effect !== 'refuse' || pipeline.house.policy.bypass || pipeline.observes(exchange, 'refused')) return 'on'
+  const answer = refusedAnswer(kindOf(head.method, head.fields))
+  pipeline.answer(exchange, answer, { action: 'refuse', reason: 'refused' })
+  return 'done'
+}
+
+function passWhenBypassed(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  const { policy } = pipeline.house
+  if (!policy.bypass && policy.attack !== 'off') return 'on'
+  if (exchange.observed === '') exchange.observed = policy.bypass ? 'bypass' : ''
+  pipeline.pass(exchange)
+  return 'done'
+}
+
+function stopHammering(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  if (exchange.lane === 'operator') return 'on'
+  const state = pipeline.hammering.state(exchange.subscriber, pipeline.nowMs())
+  if (state === 'ok') return 'on'
+  // A proxy that nobody listed speaks for many: it is named to the operator, not silenced.
+  if (pipeline.forwardingWatch.isSuspect(exchange.connection.peer)) return 'on'
+  if (pipeline.observes(exchange, 'hammering')) return 'on'
+  if (state === 'hammering') {
+    pipeline.shed(exchange, 'hammering', HAMMERING_RETRY_S)
+    return 'done'
+  }
+  exchange.carrier.drop(exchange)
+  exchange.end({ action: 'drop', reason: 'hammering', status: 0, bytes: 0, outcome: 'abandoned' })
+  return 'done'
+}
+
+function readSmallBody(_pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  return exchange.carrier.collect?.(exchange) === true ? 'done' : 'on'
+}
+
+function askGate(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  const { gate } = exchange.site
+  const verdict = gate.ask(exchange, pipeline.nowMs())
+  switch (verdict.action) {
+    case 'admit':
+      pipeline.admitted(exchange)
+      break
+    case 'queue':
+      if (pipeline.observes(exchange, 'queue')) {
+        gate.withdraw(exchange, pipeline.nowMs())
+        pipeline.pass(exchange)
+      } else pipeline.queued(exchange)
+      break
+    case 'shed':
+      if (pipeline.observes(exchange, verdict.reason)) pipeline.pass(exchange)
+      else pipeline.shed(exchange, verdict.reason, verdict.retryAfterS)
+      break
+    default:
+      verdict satisfies never
+  }
+  return 'done'
+}

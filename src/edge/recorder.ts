@@ -1,0 +1,77 @@
+/**
+ * Records of exchanges, offered to a bounded ring. In a flood only a sample of what was shed,
+ * refused or dropped is written down, so that a record costs nothing when there are too many; what
+ * was left out is counted.
+ */
+import { randomBytes } from 'node:crypto'
+import type { ExchangeRecord } from '#record'
+import type { EndResult, Exchange } from './exchange.ts'
+import type { EdgeHouse } from './house.ts'
+
+/** Records per report, of relayed and of other exchanges each, when no log wants all of them. */
+const SAMPLES = 256
+const TEXT_LENGTH = 512
+
+export class Recorder {
+  readonly #house: EdgeHouse
+  /** Distinct for each thread and start, so that reference numbers do not repeat. */
+  readonly #series: string
+  #serial = 0
+  #relayed = 0
+  #others = 0
+  #left = 0
+
+  constructor(house: EdgeHouse, thread: number) {
+    this.#house = house
+    this.#series = `${randomBytes(4).toString('hex')}${thread.toString(36)}`
+  }
+
+  offer(exchange: Exchange, result: EndResult, reason: string, nowMs: number): void {
+    const { log } = this.#house.config
+    const relayed = result.action === 'relay'
+    const wantsAll = log.access !== undefined || log.requests === 'all'
+    if (!wantsAll && (relayed ? ++this.#relayed : ++this.#others) > SAMPLES) {
+      this.#left++
+      return
+    }
+    const { head, client, connection } = exchange
+    let userAgent = ''
+    let referer = ''
+    for (let i = 0; i < head.fields.length; i += 2) {
+      const name = head.fields[i]!
+      if (name.length === 10 && userAgent === '' && name.toLowerCase() === 'user-agent') userAgent = head.fields[i + 1]!
+      else if (name.length === 7 && referer === '' && name.toLowerCase() === 'referer') referer = head.fields[i + 1]!
+    }
+    const durationMs = nowMs - exchange.startedAtMs
+    const record: ExchangeRecord = {
+      atMs: Date.now() - Math.round(durationMs),
+      ray: `${this.#series}-${(++this.#serial).toString(36)}`,
+      // An unknown host has no site.
+      site: exchange.site?.name ?? '',
+      client: client.text,
+      asn: client.asn,
+      method: head.method,
+      target: head.target.slice(0, TEXT_LENGTH),
+      version: head.version,
+      userAgent: userAgent.slice(0, TEXT_LENGTH),
+      referer: referer.slice(0, TEXT_LENGTH),
+      action: result.action,
+      reason,
+      lane: exchange.lane,
+      ja4: connection.ja4,
+      status: result.status,
+      bytes: result.bytes,
+      durationMs,
+      originMs: exchange.originMs,
+    }
+    this.#house.records.push(record)
+  }
+
+  /** The records since the last call, and how many exchanges have none. */
+  drain(): { records: readonly ExchangeRecord[]; lost: number } {
+    const { items, lost } = this.#house.records.drain()
+    const all = lost + this.#left
+    this.#relayed = this.#others = this.#left = 0
+    return { records: items, lost: all }
+  }
+}
