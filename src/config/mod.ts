@@ -1,1 +1,12 @@
+export { parseLoopback } from './check.ts'
+export { ConfigError, type Fault, formatFault } from './fault.ts'
+export {
+  orThrow,
+  type ReadOptions,
+  type ReadResult,
+  readConfigFile,
+  readConfigText,
+  readConfigValue,
+} from './read.ts'
+export { configReference, jsonSchema } from './reference.ts'
 export { type Config, configSchema, type LimitsConfig, type ListenConfig, type SiteConfig } from './schema.ts'

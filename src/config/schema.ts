@@ -1,104 +1,254 @@
 /**
- * What the operator wrote. The description of a field is its manual: README's reference and the
+ * What the operator wrote. The description of a field is its manual: docs/configuration.md and the
  * published JSON Schema are made from this file.
+ *
+ * `configSchema` is the canonical form the program lives on; `fileSchema` is what a file may look
+ * like, with its short forms. short-forms.ts turns the second into the first.
  */
 import { z } from 'zod'
 import { parseDuration, parseSize } from '#kit'
 
-const duration = (fallback: string) =>
+const quantity = (
+  fallback: string,
+  kind: { pattern: RegExp; expected: string; parse(text: string): number | undefined },
+) =>
   z
-    .string()
-    .refine((text) => parseDuration(text) !== undefined, 'expected a duration such as "500ms", "10s" or "5m"')
+    .string({ error: kind.expected })
+    .regex(kind.pattern, kind.expected)
     .default(fallback)
-    .transform((text) => parseDuration(text)!)
+    .transform((text) => kind.parse(text)!)
+
+const duration = (fallback: string) =>
+  quantity(fallback, {
+    pattern: /^\d{1,12}(\.\d{1,6})? ?(ms|s|m|h|d)$/,
+    expected: 'expected a duration such as "500ms", "10s" or "5m"',
+    parse: parseDuration,
+  })
 
 const size = (fallback: string) =>
-  z
-    .string()
-    .refine((text) => parseSize(text) !== undefined, 'expected a size such as "64kB" or "5MB"')
-    .default(fallback)
-    .transform((text) => parseSize(text)!)
+  quantity(fallback, {
+    pattern: /^\d{1,12}(\.\d{1,6})? ?(B|kB|MB|GB|KiB|MiB|GiB)$/,
+    expected: 'expected a size such as "64kB" or "5MB"',
+    parse: parseSize,
+  })
 
-const whole = z.number().int().positive()
-/** Checked by `networks` when the file is read; here only its type. */
-const cidr = z.string().min(2).max(64)
+const WHOLE = 'expected a whole number above 0'
+const whole = z.number(WHOLE).int(WHOLE).positive(WHOLE)
+const flag = z.boolean('expected true or false')
+const text = z
+  .string('expected a text')
+  .min(1, 'expected a text that is not empty')
+  .max(4096, 'expected at most 4096 characters')
+
+function oneOf<const T extends readonly [string, ...string[]]>(words: T) {
+  return z.enum(words, `expected ${words.map((word) => `"${word}"`).join(' or ')}`)
+}
+
+const CIDR = 'expected a network such as "192.0.2.0/24" or "2001:db8::/32", or one address'
+/** The pattern is coarse, for editors; check.ts has the last word. */
+const cidr = z.string(CIDR).regex(/^[0-9A-Fa-f:.]{2,45}(\/\d{1,3})?$/, CIDR)
+
+const HOST = 'expected a host name without port such as "www.example.org", "*.example.org", or "*" for any'
 const host = z
-  .string()
-  .max(253)
-  .regex(/^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$|^\*$/, 'expected a host name in lower case, "*.name", or "*" for any')
+  .string(HOST)
+  .max(253, HOST)
+  .regex(
+    /^(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*$|^\*$|^\[[0-9a-f:.]+\]$/,
+    HOST,
+  )
+
+const ORIGIN =
+  'expected "http://host:port", "https://host:port" or "unix:/path", without a path after the port'
+const originSchema = z
+  .string(ORIGIN)
+  .max(512, ORIGIN)
+  .regex(/^(https?:\/\/[^/\s?#@]+\/?|unix:\/[^\s]+)$/, ORIGIN)
+
+const PORT = 'expected a port from 0 to 65535'
 
 export const listenSchema = z.strictObject({
-  address: z.string().default('::').describe('Address to listen on; "::" takes IPv4 too.'),
-  port: z.number().int().min(0).max(65535).describe('TCP port.'),
-  tls: z.boolean().default(false).describe('HTTPS (HTTP/2 and HTTP/1.1 by ALPN) instead of plain HTTP.'),
+  address: text.default('::').describe('Address to listen on; `::` takes IPv4 too.'),
+  port: z.number(PORT).int(PORT).min(0, PORT).max(65535, PORT).describe('TCP port.'),
+  tls: flag.default(false).describe('HTTPS (HTTP/2 and HTTP/1.1 by ALPN) instead of plain HTTP.'),
   proxyProtocol: z
-    .array(cidr)
+    .array(cidr, 'expected a list of networks')
     .default([])
-    .describe('Peers that must begin each connection with a PROXY protocol header (v1 or v2). Others may not send one.'),
+    .describe(
+      'Peers that must begin each connection with a PROXY protocol header (v1 or v2). Others may not send one.',
+    ),
 })
 
-export const originSchema = z
-  .string()
-  .regex(/^(https?:\/\/[^/\s]+\/?|unix:\/[^\s]+)$/, 'expected http://host:port, https://host:port or unix:/path')
-
 export const siteSchema = z.strictObject({
-  hosts: z.array(host).min(1).describe('Host names of the site; "*.example.org" for all below, "*" for any.'),
-  origins: z.array(originSchema).min(1).max(32).describe('Where the site really runs. Several share the load, the unhealthy ones rest.'),
-  originHost: z.string().optional().describe('Host sent to the origin; the client’s own by default.'),
-  verifyOrigin: z.boolean().default(true).describe('Check the certificate of an https:// origin.'),
-  certificate: z.string().optional().describe('PEM file with the certificate chain; read again when it changes.'),
-  key: z.string().optional().describe('PEM file with the private key.'),
-  redirectToHttps: z.boolean().default(false).describe('Answer plain HTTP with 308 to HTTPS.'),
-  acmeChallenge: z.string().default('origin').describe('Where /.well-known/acme-challenge/ is answered: "origin", or a directory.'),
-  mode: z.enum(['protect', 'observe']).default('protect').describe('"observe" decides and records, and lets everything pass.'),
-  maxInFlight: whole.optional().describe('Never more requests at the origin than this. Found by itself when absent.'),
-  maxLongLived: whole.default(4096).describe('Downloads over 2 s, event streams and WebSockets open at once.'),
+  hosts: z
+    .array(host, 'expected a list of host names')
+    .min(1, HOST)
+    .max(1000, 'expected at most 1000 host names')
+    .describe(
+      'Host names of the site; `*.example.org` for all below, `*` for any. Short form: `host` with one name.',
+    ),
+  origins: z
+    .array(originSchema, 'expected a list of origins')
+    .min(1, ORIGIN)
+    .max(32, 'expected at most 32 origins')
+    .describe(
+      'Where the site really runs. Several share the load, the unhealthy ones rest. Short form: `origin` with one.',
+    ),
+  originHost: text.optional().describe('Host sent to the origin; the client’s own by default.'),
+  verifyOrigin: flag.default(true).describe('Check the certificate of an https:// origin.'),
+  certificate: text.optional().describe('PEM file with the certificate chain; read again when it changes.'),
+  key: text.optional().describe('PEM file with the private key.'),
+  redirectToHttps: flag.default(false).describe('Answer plain HTTP with 308 to HTTPS.'),
+  acmeChallenge: text
+    .default('origin')
+    .describe('Where /.well-known/acme-challenge/ is answered: `origin`, or a directory.'),
+  mode: oneOf(['protect', 'observe'])
+    .default('protect')
+    .describe('`observe` decides and records, and lets everything pass.'),
+  maxInFlight: whole
+    .optional()
+    .describe('Never more requests at the origin than this. Found by itself when absent.'),
+  maxLongLived: whole
+    .default(4096)
+    .describe('Downloads over 2 s, event streams and WebSockets open at once.'),
   healthCheck: z
-    .strictObject({
-      path: z.string().startsWith('/').describe('Asked on each origin; any answer below 500 is healthy.'),
-      every: duration('5s').describe('Time between two checks.'),
-    })
+    .strictObject(
+      {
+        path: z
+          .string('expected a path such as "/health"')
+          .startsWith('/', 'expected a path such as "/health"')
+          .describe('Asked on each origin; any answer below 500 is healthy.'),
+        every: duration('5s').describe('Time between two checks.'),
+      },
+      'expected `path:` and, if wished, `every:`',
+    )
     .optional()
     .describe('Active check of each origin. Without it an origin rests after failures of its own.'),
   bodyBytes: size('5GB').describe('Largest request body.'),
   originTimeout: duration('60s').describe('Longest wait for the first byte of the origin’s answer.'),
 })
 
+const AUTO = 'expected a whole number above 0, or "auto"'
+
 export const limitsSchema = z
   .strictObject({
     headBytes: size('32kB').describe('Largest request head.'),
     headTimeout: duration('10s').describe('Time for a complete request head.'),
     idleTimeout: duration('60s').describe('Time a connection may be idle between requests.'),
-    minBytesPerSecond: whole.default(500).describe('Slowest pace for sending a body or reading an answer, after 5 s of grace.'),
-    connections: z.union([whole, z.literal('auto')]).default('auto').describe('Open client connections in all; "auto" sizes it by the descriptor limit.'),
-    handshakeShare: z.number().gt(0).max(1).default(0.6).describe('Share of an edge thread’s CPU that new TLS handshakes may take.'),
+    minBytesPerSecond: whole
+      .default(500)
+      .describe('Slowest pace for sending a body or reading an answer, after 5 s of grace.'),
+    connections: z
+      .union([whole, z.literal('auto')], AUTO)
+      .default('auto')
+      .describe('Open client connections in all; `auto` sizes it by the descriptor limit.'),
+    handshakeShare: z
+      .number('expected a share above 0 and at most 1')
+      .gt(0, 'expected a share above 0 and at most 1')
+      .max(1, 'expected a share above 0 and at most 1')
+      .default(0.6)
+      .describe('Share of an edge thread’s CPU that new TLS handshakes may take.'),
     streams: whole.default(100).describe('Concurrent HTTP/2 streams per connection.'),
   })
   .prefault({})
 
-export const configSchema = z.strictObject({
-  state: z.string().default('state').describe('Directory for what is kept over restarts.'),
-  threads: z.union([whole.max(256), z.literal('auto')]).default('auto').describe('Edge threads; "auto" is one per core.'),
-  listen: z.array(listenSchema).min(1).max(64).default([{ address: '::', port: 8080, tls: false, proxyProtocol: [] }]),
-  trustedProxies: z.array(cidr).max(4096).default([]).describe('Proxies and CDNs in front of Digue whose forwarding fields are believed.'),
-  networks: z.string().optional().describe('CSV ("first,last,asn,name" or "cidr,asn,name") or mmdb of networks; the bundled table otherwise.'),
-  limits: limitsSchema,
+const THREADS = 'expected a whole number from 1 to 256, or "auto"'
+
+const common = {
+  state: text
+    .default('state')
+    .describe('Directory for what is kept over restarts; relative to the configuration file.'),
+  threads: z
+    .union([whole.max(256), z.literal('auto')], THREADS)
+    .default('auto')
+    .describe('Edge threads; `auto` is one per core.'),
+  trustedProxies: z
+    .array(cidr, 'expected a list of networks')
+    .max(4096, 'expected at most 4096 networks')
+    .default([])
+    .describe('Proxies and CDNs in front of Digue whose forwarding fields are believed.'),
+  networks: text
+    .optional()
+    .describe(
+      'CSV (`first,last,asn,name` or `cidr,asn,name`) or mmdb of networks; the bundled table otherwise.',
+    ),
+  limits: limitsSchema.describe('Bounds on what one client, and all of them, may take.'),
   admin: z
     .strictObject({
-      metrics: z.string().default('127.0.0.1:9180').describe('Loopback address and port of /metrics; "off" for none.'),
-      socket: z.string().default('digue.sock').describe('Unix socket for commands (mode 0600), relative to the state directory.'),
+      metrics: text
+        .default('127.0.0.1:9180')
+        .describe('Loopback address and port of /metrics; `off` for none.'),
+      socket: text
+        .default('digue.sock')
+        .describe('Unix socket for commands (mode 0600), relative to the state directory.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('For the operator of this machine only.'),
   log: z
     .strictObject({
-      level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
-      requests: z.enum(['all', 'mitigated', 'none']).default('mitigated').describe('Which requests get a JSON line.'),
-      perSecond: whole.default(100).describe('Request lines per second; beyond it lines are sampled and the number left out is stated.'),
-      access: z.string().optional().describe('File for an access log in combined format.'),
+      level: oneOf(['debug', 'info', 'warn', 'error'])
+        .default('info')
+        .describe('Least severe line that is written to stdout.'),
+      requests: oneOf(['all', 'mitigated', 'none'])
+        .default('mitigated')
+        .describe('Which requests get a JSON line.'),
+      perSecond: whole
+        .default(100)
+        .describe('Request lines per second; beyond it lines are sampled and the number left out is stated.'),
+      access: text.optional().describe('File for an access log in combined format.'),
     })
-    .prefault({}),
-  sites: z.array(siteSchema).min(1).max(10_000),
+    .prefault({})
+    .describe('What is written about requests.'),
+}
+
+export const configSchema = z.strictObject({
+  ...common,
+  listen: z
+    .array(listenSchema, 'expected a list of listeners')
+    .min(1, 'expected at least one listener')
+    .max(64, 'expected at most 64 listeners')
+    .default([{ address: '::', port: 8080, tls: false, proxyProtocol: [] }])
+    .describe(
+      'Where clients connect. Short form: `":8080"`, `":443 tls"`, `"192.0.2.1:80"`, `"[2001:db8::1]:443 tls"`.',
+    ),
+  sites: z
+    .array(siteSchema, 'expected a list of sites')
+    .min(1, 'expected at least one site')
+    .max(10_000, 'expected at most 10000 sites')
+    .describe('The sites behind Digue.'),
 })
+
+const listenText = z
+  .string()
+  .regex(/^(\S*:)?\d{1,5}( tls)?$/, 'expected a listener such as ":8080" or ":443 tls"')
+const listenEntry = z.union([listenText, z.number().int().min(0).max(65535), listenSchema])
+
+/** A site as a file may give it. */
+const siteEntry = siteSchema.partial({ hosts: true, origins: true }).extend({
+  host: host.optional().describe('Short for `hosts` with one name.'),
+  origin: originSchema.optional().describe('Short for `origins` with one.'),
+})
+
+/** What a file may look like: the published JSON Schema. */
+export const fileSchema = z.strictObject({
+  ...common,
+  listen: z
+    .union([listenEntry, z.array(listenEntry).min(1).max(64)])
+    .optional()
+    .describe(configSchema.shape.listen.description ?? ''),
+  defaults: siteEntry
+    .omit({ hosts: true, host: true })
+    .optional()
+    .describe('Settings of every site that does not give its own.'),
+  sites: z
+    .array(siteEntry)
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe(configSchema.shape.sites.description ?? ''),
+})
+
+/** A file of the conf.d folder: sites only. */
+export const folderFileSchema = z.strictObject({ sites: z.array(siteEntry) })
 
 export type Config = z.output<typeof configSchema>
 export type SiteConfig = z.output<typeof siteSchema>

@@ -1,0 +1,260 @@
+/** What no single field shows: fields against each other, against the disk and against the machine. */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { isIP, isIPv4 } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { parseCidr } from '#networks'
+import { type Path, show } from './fault.ts'
+import type { Config } from './schema.ts'
+
+export interface CheckOptions {
+  /** Digue makes a certificate of its own for listeners with TLS. */
+  readonly selfSigned?: boolean
+}
+
+export interface Complaint {
+  readonly path: Path
+  readonly message: string
+}
+
+/** A Unix socket's path must fit `sun_path` with its end. */
+const MAX_SOCKET_PATH = 107
+
+/** `paths` in `config` are absolute already. */
+export function crossCheck(config: Config, options: CheckOptions = {}): Complaint[] {
+  const complaints: Complaint[] = []
+  const complain = (path: Path, message: string) => complaints.push({ path, message })
+
+  checkListeners(config, options, complain)
+  checkSites(config, complain)
+  for (const [index, text] of config.trustedProxies.entries())
+    checkCidr(['trustedProxies', index], text, complain)
+  if (config.networks !== undefined) checkReadable(['networks'], config.networks, complain)
+
+  if (config.admin.metrics !== 'off') {
+    const at = parseLoopback(config.admin.metrics)
+    if (at === undefined) {
+      complain(
+        ['admin', 'metrics'],
+        `expected a loopback address and port such as "127.0.0.1:9180", or "off", got ${show(config.admin.metrics)}`,
+      )
+    } else if (config.listen.some((listen) => listen.port !== 0 && listen.port === at.port)) {
+      complain(
+        ['admin', 'metrics'],
+        `expected a port that no listener has, got ${show(config.admin.metrics)}`,
+      )
+    }
+  }
+  if (Buffer.byteLength(config.admin.socket) > MAX_SOCKET_PATH) {
+    complain(
+      ['admin', 'socket'],
+      `expected a path of at most ${MAX_SOCKET_PATH} bytes, got ${Buffer.byteLength(config.admin.socket)} (${show(config.admin.socket)})`,
+    )
+  }
+  checkDirectory(['state'], config.state, { mustExist: false }, complain)
+  return complaints
+}
+
+/** "127.0.0.1:9180", "[::1]:9180", "localhost:9180"; undefined for anything that is not loopback. */
+export function parseLoopback(text: string): { host: string; port: number } | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text)
+  if (match === null) return undefined
+  const host = match[1] ?? match[2]!
+  const port = Number(match[3])
+  const loopback = host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+  return loopback && port <= 65535 ? { host: host === 'localhost' ? '127.0.0.1' : host, port } : undefined
+}
+
+type Complain = (path: Path, message: string) => void
+
+function checkListeners(config: Config, options: CheckOptions, complain: Complain): void {
+  const seen: { address: string; port: number; index: number }[] = []
+  for (const [index, listen] of config.listen.entries()) {
+    const path = ['listen', index]
+    if (isIP(listen.address) === 0 && listen.address !== 'localhost') {
+      complain([...path, 'address'], `expected an IP address of this machine, got ${show(listen.address)}`)
+    }
+    for (const [at, text] of listen.proxyProtocol.entries())
+      checkCidr([...path, 'proxyProtocol', at], text, complain)
+    if (listen.port !== 0) {
+      const clash = seen.find(
+        (other) => other.port === listen.port && overlaps(other.address, listen.address),
+      )
+      if (clash !== undefined)
+        complain(
+          path,
+          `expected a port of its own, got ${listen.port}, which listen[${clash.index}] has already`,
+        )
+      seen.push({ address: listen.address, port: listen.port, index })
+    }
+  }
+  const tls = config.listen.findIndex((listen) => listen.tls)
+  if (
+    tls !== -1 &&
+    options.selfSigned !== true &&
+    !config.sites.some((site) => site.certificate !== undefined)
+  ) {
+    complain(
+      ['listen', tls, 'tls'],
+      'expected at least one site with `certificate` and `key` (or --self-signed for trying it out), got none',
+    )
+  }
+}
+
+function overlaps(a: string, b: string): boolean {
+  return (
+    a === b ||
+    a === '::' ||
+    b === '::' ||
+    (a === '0.0.0.0' && isIP(b) === 4) ||
+    (b === '0.0.0.0' && isIP(a) === 4)
+  )
+}
+
+function checkSites(config: Config, complain: Complain): void {
+  const hosts = new Map<string, number>()
+  const pairs = new Map<string, string | undefined>()
+  const hasTls = config.listen.some((listen) => listen.tls)
+  for (const [index, site] of config.sites.entries()) {
+    const path = ['sites', index]
+    for (const [at, host] of site.hosts.entries()) {
+      const other = hosts.get(host)
+      if (other !== undefined)
+        complain(
+          [...path, 'hosts', at],
+          `expected a host name no other site has, got ${show(host)}, which sites[${other}] has already`,
+        )
+      else hosts.set(host, index)
+    }
+    for (const [at, origin] of site.origins.entries())
+      checkOrigin([...path, 'origins', at], origin, config, complain)
+    if (site.key !== undefined && site.certificate === undefined) {
+      complain([...path, 'certificate'], 'expected a PEM file beside `key`, got nothing')
+    } else if (site.certificate !== undefined && site.key === undefined) {
+      complain([...path, 'key'], 'expected a PEM file beside `certificate`, got nothing')
+    } else if (site.certificate !== undefined && site.key !== undefined) {
+      checkPair(path, { certificate: site.certificate, key: site.key }, pairs, complain)
+    }
+    if (site.redirectToHttps && !hasTls && config.trustedProxies.length === 0) {
+      complain(
+        [...path, 'redirectToHttps'],
+        'expected a listener with tls, or trustedProxies that end TLS, got neither',
+      )
+    }
+    if (site.acmeChallenge !== 'origin')
+      checkDirectory([...path, 'acmeChallenge'], site.acmeChallenge, { mustExist: true }, complain)
+  }
+}
+
+/** Many sites often share one certificate: each pair of files is read once. */
+function checkPair(
+  path: Path,
+  files: { certificate: string; key: string },
+  pairs: Map<string, string | undefined>,
+  complain: Complain,
+): void {
+  const certificatePath = [...path, 'certificate']
+  const keyPath = [...path, 'key']
+  const known = `${files.certificate}\0${files.key}`
+  if (pairs.has(known)) return
+  pairs.set(known, undefined)
+  const chain = readPem(certificatePath, files.certificate, complain)
+  const secret = readPem(keyPath, files.key, complain)
+  let certificate: X509Certificate | undefined
+  if (chain !== undefined) {
+    try {
+      certificate = new X509Certificate(chain)
+    } catch {
+      complain(
+        certificatePath,
+        `expected a PEM file with a certificate chain, got ${show(files.certificate)}, which has none that can be read`,
+      )
+    }
+  }
+  if (secret === undefined) return
+  try {
+    const key = createPrivateKey(secret)
+    if (certificate !== undefined && !certificate.checkPrivateKey(key)) {
+      complain(
+        keyPath,
+        `expected the private key of ${show(files.certificate)}, got the key of another certificate`,
+      )
+    }
+  } catch {
+    complain(
+      keyPath,
+      `expected a PEM file with a private key that has no passphrase, got ${show(files.key)}, which has none that can be read`,
+    )
+  }
+}
+
+function readPem(path: Path, file: string, complain: Complain): Buffer | undefined {
+  if (!checkReadable(path, file, complain)) return undefined
+  if (statSync(file).size > 1_000_000) {
+    complain(path, `expected a PEM file of at most 1 MB, got ${show(file)}`)
+    return undefined
+  }
+  return readFileSync(file)
+}
+
+function checkReadable(path: Path, file: string, complain: Complain): boolean {
+  try {
+    accessSync(file, constants.R_OK)
+    if (statSync(file).isFile()) return true
+    complain(path, `expected a file, got ${show(file)}, which is none`)
+  } catch (error) {
+    complain(
+      path,
+      `expected a file that can be read, got ${show(file)} (${(error as NodeJS.ErrnoException).code ?? 'unreadable'})`,
+    )
+  }
+  return false
+}
+
+function checkDirectory(
+  path: Path,
+  directory: string,
+  options: { mustExist: boolean },
+  complain: Complain,
+): void {
+  try {
+    if (!statSync(directory).isDirectory())
+      complain(path, `expected a directory, got ${show(directory)}, which is none`)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unreadable'
+    if (options.mustExist || code !== 'ENOENT')
+      complain(path, `expected a directory, got ${show(directory)} (${code})`)
+  }
+}
+
+function checkOrigin(path: Path, origin: string, config: Config, complain: Complain): void {
+  if (origin.startsWith('unix:')) return
+  let url: URL
+  try {
+    url = new URL(origin)
+  } catch {
+    complain(path, `expected "http://host:port", "https://host:port" or "unix:/path", got ${show(origin)}`)
+    return
+  }
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+  const loop = config.listen.find(
+    (listen) => listen.port === port && reaches(url.hostname.replace(/^\[|\]$/g, ''), listen.address),
+  )
+  if (loop !== undefined)
+    complain(path, `expected where the site really runs, got ${show(origin)}, which is Digue itself`)
+}
+
+/** Whether a connection to `hostname` arrives at a listener on `address`. */
+function reaches(hostname: string, address: string): boolean {
+  const host = hostname === 'localhost' ? '127.0.0.1' : hostname
+  if (isIP(host) === 0) return false
+  if (host === address) return true
+  if (address !== '::' && !(address === '0.0.0.0' && isIPv4(host))) return false
+  if (host === '::1' || (isIPv4(host) && host.startsWith('127.'))) return true
+  return Object.values(networkInterfaces()).some((list) => list?.some((entry) => entry.address === host))
+}
+
+function checkCidr(path: Path, text: string, complain: Complain): void {
+  const parsed = parseCidr(text)
+  if ('fault' in parsed) complain(path, parsed.fault)
+}
