@@ -1,0 +1,271 @@
+/**
+ * Attackers: thousands of addresses, each at its own steady rate, that do not wait for answers.
+ *
+ * A request goes out when it is due: on a connection of that address that has nothing outstanding,
+ * or else on a new one. What stays unanswered for `patienceMs` is forgotten and its connection
+ * closed, so a server that stalls meets new connections at the full rate, and never a slower flood.
+ * When `maxConnections` are open the oldest unanswered one is closed to make room.
+ *
+ * Lean on purpose: one read buffer for all sockets, no timer per request, prebuilt heads. One core
+ * sends well over 6,000 requests per second (see README).
+ */
+import { connect, type Socket } from 'node:net'
+import { LeanTls } from './lean-tls.ts'
+import { loopback } from './loopback-only.ts'
+import type { AttackPlan, AttackResult } from './plan.ts'
+import { below, pick, type Random, seeded, shuffle } from './random.ts'
+import { ResponseReader } from './response-reader.ts'
+
+const SHARED = Buffer.allocUnsafe(65_536)
+const WORDS = 'abcdefghijklmnopqrstuvwxyz0123456789'
+
+/** Heads with random browsers, languages and odd fields, as flood tools send them. */
+function randomHeads(random: Random, host: string, count: number): string[] {
+  const word = (n: number) => Array.from({ length: n }, () => WORDS[below(random, WORDS.length)]).join('')
+  return Array.from({ length: count }, () => {
+    const fields = shuffle(random, [
+      `User-Agent: Mozilla/5.0 (${pick(random, ['Windows NT 10.0; Win64; x64', 'X11; Linux x86_64', 'Macintosh; Intel Mac OS X 10_15_7'])}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${90 + below(random, 50)}.0.${below(random, 9999)}.${below(random, 200)} Safari/537.36`,
+      `Accept: ${pick(random, ['*/*', 'text/html,application/xhtml+xml', 'text/html,*/*;q=0.8'])}`,
+      `Accept-Language: ${pick(random, ['en-US', 'fr-FR', 'de', 'ru', 'pt-BR', 'zh-CN'])};q=0.${1 + below(random, 9)}`,
+      `Referer: https://${word(8)}.example.org/${word(5)}`,
+      `X-${word(6)}: ${word(12)}`,
+      `Cookie: ${word(5)}=${word(16)}`,
+      'Cache-Control: no-cache',
+    ])
+    return ` HTTP/1.1\r\nHost: ${host}\r\n${fields.slice(0, 3 + below(random, 5)).join('\r\n')}\r\n`
+  })
+}
+
+interface Outstanding {
+  readonly link: Link
+  readonly serial: number
+  readonly sentMs: number
+}
+
+export class AttackLoad {
+  readonly plan: AttackPlan
+  readonly #random: Random
+  readonly #heads: string[]
+  readonly #order: number[]
+  readonly #idle: Link[][]
+  #next = 0
+  #stopAtMs: number
+  readonly #t0: number
+  #outstanding: Outstanding[] = []
+  #head = 0
+  connections = 0
+  #mostConnections = 0
+  #wanted = 0
+  #sent = 0
+  #sentSeen = 0
+  readonly #answers = new Map<string, number>()
+  readonly #errors = new Map<string, number>()
+
+  constructor(plan: AttackPlan) {
+    loopback(plan.target.address)
+    for (const address of plan.sources) loopback(address)
+    this.plan = plan
+    this.#random = seeded(plan.seed)
+    this.#heads = randomHeads(this.#random, plan.target.host, 512)
+    this.#order = shuffle(this.#random, plan.sources.map((_, i) => i))
+    this.#idle = plan.sources.map(() => [])
+    this.#t0 = plan.startAtMs - Date.now() + performance.now()
+    this.#stopAtMs = this.#t0 + plan.untilS * 1000
+  }
+
+  /** Sent since the last look: for live displays. */
+  progress(): { sent: number } {
+    const sent = this.#sent - this.#sentSeen
+    this.#sentSeen = this.#sent
+    return { sent }
+  }
+
+  stop(): void {
+    this.#stopAtMs = performance.now()
+  }
+
+  run(): Promise<AttackResult> {
+    const from = this.#t0 + this.plan.fromS * 1000
+    let before = from
+    let due = 0
+    return new Promise((resolve) => {
+      const timer = setInterval(() => {
+        const now = performance.now()
+        if (now >= this.#stopAtMs) {
+          clearInterval(timer)
+          return resolve(this.#finish((now - from) / 1000))
+        }
+        if (now < from) return
+        if (this.#isOn(now - from)) {
+          due += ((now - before) / 1000) * this.plan.perSecond
+          // After a stall of this process at most a quarter of a second is caught up; the rest shows
+          // as sent < wanted.
+          const burst = Math.min(Math.floor(due), Math.ceil(this.plan.perSecond / 4))
+          this.#wanted += Math.floor(due)
+          due -= Math.floor(due)
+          for (let i = 0; i < burst; i++) this.#fire(now)
+        }
+        before = now
+        this.#forget(now)
+      }, 5)
+    })
+  }
+
+  answered(status: number): void {
+    this.#add(this.#answers, String(status))
+  }
+
+  failed(code: string): void {
+    this.#add(this.#errors, code)
+  }
+
+  rest(link: Link): void {
+    this.#idle[link.source]!.push(link)
+  }
+
+  unrest(link: Link): void {
+    const idle = this.#idle[link.source]!
+    const at = idle.indexOf(link)
+    if (at !== -1) idle.splice(at, 1)
+  }
+
+  #add(map: Map<string, number>, key: string): void {
+    map.set(key, (map.get(key) ?? 0) + 1)
+  }
+
+  #isOn(sinceMs: number): boolean {
+    const { pulse } = this.plan
+    return !pulse || sinceMs % ((pulse.onS + pulse.offS) * 1000) < pulse.onS * 1000
+  }
+
+  #fire(now: number): void {
+    // Every address in turn: each keeps exactly its own rate.
+    const source = this.#order[this.#next++ % this.#order.length]!
+    const random = this.#random
+    const query = Math.floor(random() * 2 ** 48).toString(36)
+    const path = this.plan.path === 'search' ? `/search?q=${query}` : `/article/${below(random, 50)}?${query.slice(0, 3)}=${query}`
+    const own = this.plan.target.forwardedFor ? `X-Forwarded-For: ${this.plan.sources[source]}\r\n` : ''
+    const text = `GET ${path}${this.#heads[below(random, 512)]}${own}Connection: ${this.plan.connection === 'keep' ? 'keep-alive' : 'close'}\r\n\r\n`
+    let link = this.#idle[source]!.pop()
+    if (!link) {
+      if (this.connections >= this.plan.maxConnections) this.#makeRoom()
+      link = new Link(this, source)
+      if (++this.connections > this.#mostConnections) this.#mostConnections = this.connections
+    }
+    link.send(text)
+    this.#sent++
+    this.#outstanding.push({ link, serial: link.serial, sentMs: now })
+  }
+
+  #forget(now: number): void {
+    const oldest = now - this.plan.patienceMs
+    while (this.#head < this.#outstanding.length && this.#outstanding[this.#head]!.sentMs < oldest) this.#drop()
+    if (this.#head > 8192) {
+      this.#outstanding = this.#outstanding.slice(this.#head)
+      this.#head = 0
+    }
+  }
+
+  #makeRoom(): void {
+    while (this.#head < this.#outstanding.length && this.connections >= this.plan.maxConnections) this.#drop()
+  }
+
+  #drop(): void {
+    const { link, serial } = this.#outstanding[this.#head++]!
+    if (link.busy && link.serial === serial) {
+      this.#add(this.#answers, 'none')
+      link.close()
+    }
+  }
+
+  #finish(seconds: number): AttackResult {
+    for (const { link } of this.#outstanding.slice(this.#head)) link.close()
+    for (const idle of this.#idle) for (const link of [...idle]) link.close()
+    return {
+      role: 'attackers',
+      seconds,
+      wanted: this.#wanted,
+      sent: this.#sent,
+      answers: Object.fromEntries(this.#answers),
+      errors: Object.fromEntries(this.#errors),
+      mostConnections: this.#mostConnections,
+    }
+  }
+}
+
+/** One connection of an attacker. */
+class Link {
+  readonly source: number
+  serial = 0
+  busy = false
+  readonly #load: AttackLoad
+  readonly #socket: Socket
+  readonly #reader: ResponseReader
+  readonly #tls: LeanTls | undefined
+  #closed = false
+
+  constructor(load: AttackLoad, source: number) {
+    this.#load = load
+    this.source = source
+    const { target, tls, sources } = load.plan
+    this.#reader = new ResponseReader({ response: (status) => this.#response(status) }, false)
+    this.#socket = connect({
+      host: target.address,
+      port: tls ? target.tlsPort : target.port,
+      noDelay: true,
+      ...(target.forwardedFor ? {} : { localAddress: sources[source]! }),
+      onread: {
+        buffer: SHARED,
+        callback: (length, buffer) => {
+          this.#read(buffer as Buffer, length)
+          return true
+        },
+      },
+    })
+    if (tls) {
+      this.#tls = new LeanTls({
+        host: target.host,
+        write: (bytes) => this.#socket.write(bytes),
+        data: (bytes) => this.#reader.feed(bytes, bytes.length),
+        failed: () => this.#lost('tls'),
+      })
+      this.#tls.start()
+    }
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#lost(error.code ?? 'error'))
+    this.#socket.on('close', () => this.#lost('closed'))
+  }
+
+  send(text: string): void {
+    this.serial++
+    this.busy = true
+    if (this.#tls) this.#tls.send(text)
+    else this.#socket.write(text, 'latin1')
+  }
+
+  close(): void {
+    this.#lost('')
+  }
+
+  #read(buffer: Buffer, length: number): void {
+    if (this.#tls) this.#tls.feed(buffer.subarray(0, length))
+    else this.#reader.feed(buffer, length)
+  }
+
+  #response(status: number): void {
+    if (!this.busy) return
+    this.busy = false
+    this.#load.answered(status)
+    if (this.#load.plan.connection === 'new' || this.#reader.closing) this.close()
+    else this.#load.rest(this)
+  }
+
+  #lost(code: string): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#load.connections--
+    if (this.busy && code !== '') this.#load.failed(code)
+    this.busy = false
+    this.#load.unrest(this)
+    this.#socket.destroy()
+  }
+}
