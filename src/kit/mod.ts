@@ -1,5 +1,6 @@
 export { assert, InvariantError } from './assert.ts'
 export { BoundedMap } from './bounded-map.ts'
 export { type HashKey, hash32, randomHashKey } from './hash.ts'
+export { Heap } from './heap.ts'
 export { Ring } from './ring.ts'
 export { parseDuration, parseSize } from './units.ts'
