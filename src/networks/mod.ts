@@ -1,6 +1,7 @@
 export { type Address, formatAddress, parseAddress } from './address.ts'
 export { type Cidr, type CidrFault, CidrSet, contains, formatCidr, networkOf, parseCidr } from './cidr.ts'
 export { AddressBook, type ClientAddress, identify, UNSPECIFIED } from './client-address.ts'
+export { type Countries, openCountries } from './country.ts'
 export { MOST_HOPS, type Resolved, resolveClient } from './forwarded-client.ts'
 export { ForwardingWatch } from './forwarding-watch.ts'
 export { NetworkTable, NetworkTableError } from './network-table.ts'
