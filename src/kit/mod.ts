@@ -1,6 +1,8 @@
 export { assert, InvariantError } from './assert.ts'
 export { BoundedMap } from './bounded-map.ts'
+export { CountMin } from './count-min.ts'
 export { type HashKey, hash32, randomHashKey } from './hash.ts'
 export { Heap } from './heap.ts'
 export { Ring } from './ring.ts'
+export { type HeavyHitter, SpaceSaving } from './space-saving.ts'
 export { parseDuration, parseSize } from './units.ts'
