@@ -1,5 +1,159 @@
-/** stub */
+/**
+ * The route class of a request: its method and path template, such as "GET /article/{n}".
+ *
+ * Origin time is measured and shared out per route class, so a class must gather requests that cost
+ * alike, and a stranger must not be able to make classes at will. Segments that look like
+ * identifiers become placeholders: all digits `{n}`, uuids and long hexadecimal `{hex}`, a long slug
+ * with a number at one end `{slug}`, anything too long or not plain text `{x}`. At most eight segments
+ * count; deeper ones become `**`.
+ *
+ * The query is dropped but for its presence ("?"): names of parameters are as free to invent as their
+ * values, and a random name per request would make a class per request. That there is a query at
+ * all tells a search from a start page, which is most of what the names would say.
+ *
+ * Templates are not enough of a bound ("/wp-admin/x", "/xa", "/xb", …): each site's `RouteTable` keeps
+ * the classes it has seen; beyond its capacity a new one is "GET other", counted.
+ */
+import { BoundedMap } from '#kit'
+
+const MOST_SEGMENTS = 8
+const LONGEST_SEGMENT = 48
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'QUERY'])
+
+/** Targets short enough to be kept as keys; a flood of random targets only turns this over. */
+const LONGEST_CACHED_TARGET = 128
+const recent = new BoundedMap<string, string>(4096)
+
+/** Route class of a request target in origin form, "*" or anything else a client sent. */
 export function routeOf(method: string, target: string): string {
-  const query = target.indexOf('?')
-  return `${method} ${query < 0 ? target : target.slice(0, query)}`
+  // HEAD costs the origin what GET costs, or less.
+  const verb = method === 'HEAD' ? 'GET' : METHODS.has(method) ? method : 'OTHER'
+  return `${verb} ${pathTemplate(target)}`
+}
+
+function pathTemplate(target: string): string {
+  if (target === '/') return '/'
+  const cacheable = target.length <= LONGEST_CACHED_TARGET
+  if (cacheable) {
+    const known = recent.get(target)
+    if (known !== undefined) return known
+  }
+  const template = makeTemplate(target)
+  // A query is mostly different each time; storing it would only push out paths that come again.
+  if (cacheable && !template.endsWith('?')) recent.set(target, template)
+  return template
+}
+
+function makeTemplate(target: string): string {
+  if (target.charCodeAt(0) !== 47) return target === '*' ? '*' : '{x}'
+  let template = ''
+  let segments = 0
+  let start = 1
+  const length = target.length
+  for (let i = 1; ; i++) {
+    const c = i < length ? target.charCodeAt(i) : 63
+    const ends = c === 63 || c === 35
+    if (!ends && c !== 47) continue
+    if (i > start) {
+      if (++segments > MOST_SEGMENTS) {
+        template += '/**'
+        const query = target.indexOf('?', start)
+        return query >= 0 ? `${template}?` : template
+      }
+      template += `/${segmentTemplate(target, start, i)}`
+    }
+    if (ends) {
+      // "/a" and "/a/" are different resources to many origins, and cost alike: one class.
+      if (template === '') template = '/'
+      return i < length && c === 63 ? `${template}?` : template
+    }
+    start = i + 1
+  }
+}
+
+const DIGIT = 1
+const HEX = 2
+const LETTER = 4
+const DASH = 8
+const PLAIN = 16
+/** What a byte of a segment may be part of; 0 for what makes a segment opaque ("%", non-ASCII, …). */
+const CLASS = new Uint8Array(128)
+for (let c = 48; c <= 57; c++) CLASS[c] = DIGIT
+for (let c = 97; c <= 122; c++) CLASS[c] = c <= 102 ? HEX : LETTER
+for (let c = 65; c <= 90; c++) CLASS[c] = c <= 70 ? HEX : LETTER
+CLASS[45] = DASH
+CLASS[95] = DASH
+for (const c of '.~!$&()*+,;=:@') CLASS[c.charCodeAt(0)] = PLAIN
+
+function segmentTemplate(target: string, start: number, end: number): string {
+  const length = end - start
+  if (length > LONGEST_SEGMENT) return '{x}'
+  let seen = 0
+  let digits = 0
+  let dashes = 0
+  for (let i = start; i < end; i++) {
+    const c = target.charCodeAt(i)
+    const kind = c < 128 ? CLASS[c]! : 0
+    if (kind === 0) return '{x}'
+    seen |= kind
+    if (kind === DIGIT) digits++
+    else if (kind === DASH) dashes++
+  }
+  if (seen === DIGIT) return '{n}'
+  if ((seen & (LETTER | PLAIN)) === 0) {
+    // Digits and dashes: a date, a phone number, a range.
+    if ((seen & HEX) === 0) return digits > 0 ? '{n}' : target.slice(start, end)
+    if (length === 36 && dashes === 4) return '{hex}'
+    if (dashes === 0 && length >= 16) return '{hex}'
+    // "cafe", "face", "deadbeef": words too; only with digits among them an identifier.
+    if (dashes === 0 && digits > 0 && length >= 8) return '{hex}'
+  }
+  // "the-minister-answers-18422", "18422-the-minister-answers", "a-very-long-headline-of-many-words"
+  if (dashes > 0 && length >= 8) {
+    if (dashes >= 4) return '{slug}'
+    if (digits >= 3 && (isDigit(target, start) || isDigit(target, end - 1))) return '{slug}'
+  }
+  // "IMG_20240812.jpg", "x83jd92kd02": mostly digits, or many of them.
+  if (digits >= 5) return '{x}'
+  return target.slice(start, end)
+}
+
+function isDigit(target: string, at: number): boolean {
+  const c = target.charCodeAt(at)
+  return c >= 48 && c <= 57
+}
+
+/** The route classes of one site: what is beyond the first `capacity` of them is one class. */
+export class RouteTable {
+  readonly #seen = new Set<string>()
+  readonly #capacity: number
+  readonly #onOverflow: () => void
+
+  constructor(capacity: number, onOverflow: () => void = () => {}) {
+    this.#capacity = capacity
+    this.#onOverflow = onOverflow
+  }
+
+  get size(): number {
+    return this.#seen.size
+  }
+
+  routeOf(method: string, target: string): string {
+    const route = routeOf(method, target)
+    if (this.#seen.has(route)) return route
+    if (this.#seen.size < this.#capacity) {
+      this.#seen.add(route)
+      return route
+    }
+    this.#onOverflow()
+    return `${route.slice(0, route.indexOf(' '))} other`
+  }
+
+  /**
+   * Forgets all classes: call now and then in calm weather, or the first visitors after a start,
+   * or a scanner, decide for good which classes exist.
+   */
+  clear(): void {
+    this.#seen.clear()
+  }
 }

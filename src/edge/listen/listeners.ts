@@ -1,6 +1,327 @@
+/**
+ * The listening sockets of one edge thread and everything between accept and a transport.
+ *
+ * Accept. A dropped network, or a newcomer for whom there is no room, is closed before Node has made
+ * a Socket for it: `net.Server` asks its `blockList` with nothing but the address, and ours answers
+ * (`Doorman`). That is a few microseconds against some forty for a Socket made and destroyed.
+ *
+ * Stopping. Closing a listener resets what the kernel has queued on it. The kernel offers no way to
+ * leave a reusePort group and keep the queue (sysctl net.ipv4.tcp_migrate_req=1 moves it to another
+ * thread's, and `digue doctor` says so), so `stop` accepts until the queue was found empty in two turns of
+ * the event loop and closes in the same turn: what is lost is what arrives within those microseconds.
+ * A reload never stops a listener that is still wanted.
+ */
+import { BlockList, createServer, type Server, type Socket } from 'node:net'
+import type { ListenConfig } from '#config'
+import { CidrSet, type ClientAddress, UNSPECIFIED } from '#networks'
+import { Arrival, type DoorSettings, type Reception } from './arrival.ts'
+import { ConnectionBudget, connectionLimit } from './connection-budget.ts'
+import { HandshakeGate } from './handshake-gate.ts'
+import { TlsContexts } from './tls-contexts.ts'
 import type { Listeners, ListenersOptions } from './types.ts'
 
-/** Opens all listeners, or none: rejects with the first that cannot be opened. */
+const BACKLOG = 4096
+const SWEEP_MS = 250
+const GATE_MS = 4
+const MOST_DRAIN_MS = 1000
+
+/** Opens all listeners, or none: rejects with the first fault. */
 export async function openListeners(options: ListenersOptions): Promise<Listeners> {
-  throw new Error(`not yet: ${options.listen.length}`)
+  const listening = new Listening(options)
+  await listening.open()
+  return listening
+}
+
+interface Door {
+  config: ListenConfig
+  settings: DoorSettings
+  readonly server: Server
+  /** Connections accepted since it opened. */
+  accepted: number
+  /** Accepted by the doorman, about to become a Socket. */
+  next: Arrival | undefined
+}
+
+/** Answers for `net.Server` before it makes a Socket. */
+class Doorman extends BlockList {
+  readonly #refuses: (address: string) => boolean
+
+  constructor(refuses: (address: string) => boolean) {
+    super()
+    this.#refuses = refuses
+  }
+
+  override check(address: unknown): boolean {
+    return this.#refuses(address as string)
+  }
+}
+
+class Listening implements Listeners {
+  readonly #options: ListenersOptions
+  readonly #budget: ConnectionBudget
+  readonly #gate: HandshakeGate
+  readonly #contexts: TlsContexts
+  /** In the order of accept, and so of deadline. */
+  readonly #arriving = new Set<Arrival>()
+  readonly #reception: Reception
+  readonly #now: () => number
+  #doors: Door[] = []
+  #headTimeoutMs: number
+  #sweeper: NodeJS.Timeout | undefined
+  #gateTimer: NodeJS.Timeout | undefined
+  #acceptFaultAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: ListenersOptions) {
+    this.#options = options
+    this.#now = options.now ?? (() => performance.now())
+    this.#headTimeoutMs = options.limits.headTimeout
+    this.#contexts = new TlsContexts(options.certificates, options.ticketKeys)
+    this.#budget = new ConnectionBudget({
+      limit: connectionLimit(options.limits.connections),
+      weights: options.weights,
+      count: options.count,
+      openByThread: options.openByThread ?? new Int32Array(new SharedArrayBuffer(4)),
+      thread: options.thread ?? 0,
+    })
+    this.#gate = new HandshakeGate({
+      share: options.limits.handshakeShare,
+      weights: options.weights,
+      ticketKeys: options.ticketKeys,
+      count: options.count,
+      busyMs: () => performance.eventLoopUtilization().active,
+    })
+    this.#reception = {
+      count: options.count,
+      now: this.#now,
+      describe: options.describe,
+      isDropped: options.isDropped,
+      rename: (seat, client) => this.#budget.rename(seat, client, this.#now()),
+      ask: (waiter) => {
+        this.#gate.ask(waiter, this.#now())
+        this.#runGate()
+      },
+      withdraw: (waiter) => this.#gate.withdraw(waiter),
+      measured: (costMs) => this.#gate.measured(costMs),
+      contextFor: (hello) => this.#contexts.contextFor(hello),
+      opened: (arrival, connection, protocol) => {
+        this.#arriving.delete(arrival)
+        options.onConnection(connection, protocol)
+      },
+      closed: (arrival) => {
+        this.#arriving.delete(arrival)
+        if (arrival.seat !== undefined) this.#budget.leave(arrival.seat)
+      },
+    }
+  }
+
+  get ports(): readonly number[] {
+    return this.#doors.map((door) => portOf(door.server))
+  }
+
+  async open(): Promise<void> {
+    this.#doors = await this.#openAll(this.#options.listen)
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS)
+    this.#sweeper.unref()
+  }
+
+  async reload(change: Parameters<Listeners['reload']>[0]): Promise<void> {
+    const before = new Map(this.#doors.map((door) => [placeOf(door.config), door]))
+    const fresh = change.listen.filter((config) => !before.has(placeOf(config)))
+    const opened = await this.#openAll(fresh)
+    try {
+      // Throws before it changes anything when a certificate is broken.
+      this.#contexts.replace(change.certificates)
+    } catch (error) {
+      for (const door of opened) door.server.close()
+      throw error
+    }
+    this.#headTimeoutMs = change.limits.headTimeout
+    this.#budget.limit = connectionLimit(change.limits.connections)
+    this.#gate.setShare(change.limits.handshakeShare)
+    const kept = change.listen.map((config) => {
+      const door = before.get(placeOf(config))
+      if (door === undefined) return opened.shift()!
+      before.delete(placeOf(config))
+      door.config = config
+      door.settings = settingsOf(config)
+      return door
+    })
+    this.#doors = kept
+    await Promise.all([...before.values()].map((door) => this.#stopDoor(door)))
+  }
+
+  setTicketKeys(keys: ListenersOptions['ticketKeys']): void {
+    this.#contexts.setTicketKeys(keys)
+    this.#gate.setTicketKeys(keys)
+  }
+
+  gauges(): Record<string, number> {
+    return {
+      connections: this.#budget.open,
+      connectionLimit: this.#budget.limit,
+      connectionsArriving: this.#arriving.size,
+      handshakesWaiting: this.#gate.waiting,
+      handshakeCostMs: this.#gate.costMs,
+    }
+  }
+
+  async stop(): Promise<void> {
+    const doors = this.#doors
+    this.#doors = []
+    await Promise.all(doors.map((door) => this.#stopDoor(door)))
+    // Who was accepted may still be in a handshake: the sweeper goes on until the last has left.
+  }
+
+  async close(): Promise<void> {
+    const doors = this.#doors
+    this.#doors = []
+    for (const door of doors) door.server.close()
+    this.#budget.closeAll()
+    clearInterval(this.#sweeper)
+    clearInterval(this.#gateTimer)
+    this.#gateTimer = undefined
+  }
+
+  async #openAll(configs: readonly ListenConfig[]): Promise<Door[]> {
+    const doors = configs.map((config) => this.#makeDoor(config))
+    const results = await Promise.allSettled(doors.map((door) => listen(door, this.#options.reusePort)))
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) {
+      for (const door of doors) door.server.close()
+      throw failed.reason
+    }
+    for (const door of doors) door.server.on('error', (error) => this.#acceptFailed(error))
+    return doors
+  }
+
+  #makeDoor(config: ListenConfig): Door {
+    const server = createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      blockList: new Doorman((address) => this.#refuses(door, address)),
+    })
+    const door: Door = { config, settings: settingsOf(config), server, accepted: 0, next: undefined }
+    server.on('connection', (socket) => this.#accepted(door, socket))
+    return door
+  }
+
+  #refuses(door: Door, address: string): boolean {
+    door.accepted++
+    const client = this.#options.describe(address)
+    this.#options.count('connectionAccepted')
+    // A proxy's own address says nothing of whom it passes on.
+    if (!door.settings.proxies.hasText(address) && this.#options.isDropped(client)) {
+      this.#options.count('connectionDropped')
+      return true
+    }
+    door.next = this.#seat(door, client)
+    return door.next === undefined
+  }
+
+  #seat(door: Door, client: ClientAddress): Arrival | undefined {
+    const arrival = new Arrival(client, door.settings, this.#reception)
+    arrival.seat = this.#budget.take(client, () => arrival.close(), arrival.acceptedAtMs)
+    return arrival.seat === undefined ? undefined : arrival
+  }
+
+  #accepted(door: Door, socket: Socket): void {
+    // Without an address (the peer has gone already) nobody asked the doorman.
+    const arrival = door.next ?? this.#seat(door, UNSPECIFIED)
+    door.next = undefined
+    if (arrival === undefined) {
+      socket.destroy()
+      return
+    }
+    this.#arriving.add(arrival)
+    arrival.start(
+      socket,
+      door.settings.proxies.size > 0 && door.settings.proxies.hasText(socket.remoteAddress ?? ''),
+    )
+  }
+
+  #acceptFailed(error: Error & { code?: string }): void {
+    this.#options.count('acceptFailed')
+    const nowMs = this.#now()
+    if (nowMs - this.#acceptFaultAtMs < 10_000) return
+    this.#acceptFaultAtMs = nowMs
+    if (error.code === 'EMFILE' || error.code === 'ENFILE') {
+      // Somebody else in this process uses descriptors too: room for fewer than was thought.
+      this.#budget.limit = Math.max(64, Math.floor(this.#budget.limit * 0.9))
+    }
+    this.#options.onEvent?.({
+      level: 'error',
+      code: 'accept-failed',
+      message: `cannot accept connections: ${error.message}`,
+    })
+  }
+
+  #runGate(): void {
+    if (this.#gateTimer !== undefined || this.#gate.waiting === 0) return
+    this.#gateTimer = setInterval(() => {
+      this.#gate.tick(this.#now())
+      if (this.#gate.waiting > 0) return
+      clearInterval(this.#gateTimer)
+      this.#gateTimer = undefined
+    }, GATE_MS)
+  }
+
+  #sweep(): void {
+    const nowMs = this.#now()
+    for (const arrival of this.#arriving) {
+      if (nowMs - arrival.acceptedAtMs < this.#headTimeoutMs) break
+      this.#arriving.delete(arrival)
+      this.#options.count('arrivalTimeout')
+      arrival.close()
+    }
+    this.#budget.tick(nowMs)
+    if (this.#doors.length === 0 && this.#budget.open === 0) clearInterval(this.#sweeper)
+  }
+
+  async #stopDoor(door: Door): Promise<void> {
+    const deadlineMs = performance.now() + MOST_DRAIN_MS
+    let quietTurns = 0
+    let seen = door.accepted
+    while (quietTurns < 2 && performance.now() < deadlineMs) {
+      await new Promise((resolve) => setImmediate(resolve))
+      quietTurns = door.accepted === seen ? quietTurns + 1 : 0
+      seen = door.accepted
+    }
+    door.server.close()
+  }
+}
+
+function settingsOf(config: ListenConfig): DoorSettings {
+  return { tls: config.tls, proxies: CidrSet.parse(config.proxyProtocol).set }
+}
+
+function placeOf(config: ListenConfig): string {
+  return `${config.address} ${config.port}`
+}
+
+function portOf(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/** Listens where the door's configuration says; "::" without IPv6 in the kernel means 0.0.0.0. */
+async function listen(door: Door, reusePort: boolean): Promise<void> {
+  const { address, port } = door.config
+  try {
+    await listenAt(door.server, address, port, reusePort)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (address !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL' && code !== 'EINVAL'))
+      throw error
+    await listenAt(door.server, '0.0.0.0', port, reusePort)
+  }
+}
+
+function listenAt(server: Server, host: string, port: number, reusePort: boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port, reusePort, backlog: BACKLOG, exclusive: true }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
 }

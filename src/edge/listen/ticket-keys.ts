@@ -14,7 +14,7 @@
  * Keys say in which weather they seal. Tickets given out during a flood resume but prove nothing:
  * the flood's own clients hold them too.
  */
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
 export interface TicketKey {
   /** 48 bytes. A Uint8Array, as it crosses threads. */
@@ -42,4 +42,36 @@ export function newTicketKeySet(nowMs: number = Date.now()): TicketKeySet {
 /** Puts a fresh key in front. Call every six hours, and when the weather changes between calm and flooded. */
 export function rotateTicketKeys(set: TicketKeySet, calm: boolean, nowMs: number = Date.now()): TicketKeySet {
   return { keys: [makeKey(calm, nowMs), ...set.keys].slice(0, MOST_KEYS) }
+}
+
+const NAME_BYTES = 16
+const HMAC_BYTES = 32
+/** name, iv, one cipher block, HMAC. */
+const SMALLEST_TICKET = NAME_BYTES + 16 + 16 + HMAC_BYTES
+
+/** Which key a ticket names, -1 for none: nothing is proved by it yet. */
+export function ticketKeyIndex(ticket: Uint8Array, set: TicketKeySet): number {
+  if (ticket.length < SMALLEST_TICKET) return -1
+  const keys = set.keys
+  search: for (let i = 0; i < keys.length; i++) {
+    const bytes = keys[i]!.bytes
+    for (let j = 0; j < NAME_BYTES; j++) if (bytes[j] !== ticket[j]) continue search
+    return i
+  }
+  return -1
+}
+
+/**
+ * The key that sealed `ticket`, when the HMAC proves that we did; undefined for anything else.
+ * One HMAC (about 4 µs) against a handshake (about 1 ms).
+ */
+export function sealedBy(ticket: Uint8Array, set: TicketKeySet): TicketKey | undefined {
+  const index = ticketKeyIndex(ticket, set)
+  if (index < 0) return undefined
+  const key = set.keys[index]!
+  const sealed = ticket.length - HMAC_BYTES
+  const expected = createHmac('sha256', key.bytes.subarray(16, 32))
+    .update(ticket.subarray(0, sealed))
+    .digest()
+  return timingSafeEqual(expected, ticket.subarray(sealed)) ? key : undefined
 }

@@ -1,4 +1,5 @@
 /** What the listening side of an edge thread needs from the others, and what it gives them. */
+import type { Weights } from '#admission'
 import type { LimitsConfig, ListenConfig } from '#config'
 import type { ClientAddress } from '#networks'
 import type { Connection } from '../connection.ts'
@@ -36,8 +37,8 @@ export interface ListenersOptions {
   readonly describe: (address: string) => ClientAddress
   /** A dropped network is closed before a byte is read. */
   readonly isDropped: (client: ClientAddress) => boolean
-  /** The aggregate's calm-weather share, 0 to 1; a floor for the unknown is added here. */
-  readonly weightOf: (asn: number, prefix: string) => number
+  /** Calm-weather shares, by which room and handshakes are shared out. */
+  readonly weights: Weights
   /** One slot per thread, shared, so that the budget holds for the process. Absent: this thread is alone. */
   readonly openByThread?: Int32Array<SharedArrayBuffer>
   readonly thread?: number

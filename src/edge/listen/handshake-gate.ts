@@ -1,0 +1,229 @@
+/**
+ * Which TLS handshakes are done now.
+ *
+ * Problem: a new handshake costs about a millisecond of this thread, a thousand times what reading
+ * the ClientHello costs. A flood that opens a connection per request makes every visitor wait behind
+ * handshakes for strangers, the connected ones too, whose requests share the thread.
+ *
+ * So handshakes draw on a budget of CPU milliseconds (a token bucket), at their measured price:
+ *
+ *   refill = max(share · elapsed, elapsed − what else kept the thread busy)
+ *
+ * The second term makes the budget work-conserving: an idle thread may spend nearly all of itself on
+ * a crowd of new visitors; as soon as connected ones need the time, `share` is what is left.
+ * Who finds the bucket empty waits at most a second in a fair queue by calm-weather network weights;
+ * when the line is full, the most over-share network's waiter is closed. Charged when begun: a client
+ * that aborts has cost the same.
+ *
+ * A ticket that we sealed in calm weather (ticket-keys.ts) puts its holder into the *known* lane. A
+ * ticket can be copied, so it counts for a few handshakes per window only, and within the lane the
+ * same network weights hold.
+ *
+ * Rejected: a cap on handshakes per address (cold addresses do one each); measuring the price with
+ * CPU clocks (a call costs more than it tells; the wall time of one synchronous stretch is near
+ * enough and errs on the careful side when the core is shared).
+ */
+import { type Entry, FairQueue, type Lane, type Weights } from '#admission'
+import { BoundedMap } from '#kit'
+import type { ClientAddress } from '#networks'
+import type { ClientHello } from '#recognise'
+import { sealedBy, type TicketKeySet } from './ticket-keys.ts'
+
+export interface Waiter {
+  readonly client: ClientAddress
+  readonly hello: ClientHello
+  /** Called once, when it is its turn. */
+  begin(): void
+  /** Called instead of `begin` when it has to go. */
+  refuse(): void
+}
+
+export interface HandshakeGateOptions {
+  readonly share: number
+  readonly weights: Weights
+  readonly ticketKeys: TicketKeySet
+  readonly count: (counter: string, by?: number) => void
+  /** Milliseconds of this thread that were busy so far; absent: the budget is `share` alone. */
+  readonly busyMs?: () => number
+  readonly maxWaiting?: number
+  readonly maxWaitMs?: number
+}
+
+/** Until measured. */
+const FIRST_GUESS_MS = 1
+/** A pause may be made up for with this much at once; more would be felt by those connected. */
+const BURST_MS = 25
+/** Never all of the thread. */
+const MOST_SHARE = 0.92
+const TICKET_WINDOW_MS = 10_000
+/** A browser opens up to six connections to an HTTP/1.1 site at once. */
+const USES_PER_TICKET = 6
+/** HMACs per hello. */
+const MOST_TICKETS_CHECKED = 2
+
+export class HandshakeGate {
+  readonly #options: HandshakeGateOptions
+  readonly #queue: FairQueue<Waiter>
+  readonly #entries = new Map<Waiter, Entry<Waiter>>()
+  readonly #ticketUses = new BoundedMap<string, { count: number; sinceMs: number }>(8192)
+  #keys: TicketKeySet
+  #share: number
+  #tokensMs = BURST_MS
+  #refilledAtMs = Number.NEGATIVE_INFINITY
+  #busyAtMs = 0
+  #spentMs = 0
+  #costMs = FIRST_GUESS_MS
+  /** Smoothed share of the thread that handshakes may have, between `share` and MOST_SHARE. */
+  #rate: number
+
+  constructor(options: HandshakeGateOptions) {
+    this.#options = options
+    this.#keys = options.ticketKeys
+    this.#share = options.share
+    this.#rate = options.share
+    this.#queue = new FairQueue<Waiter>({
+      weights: options.weights,
+      maxWaiting: options.maxWaiting ?? 1024,
+      maxWaitMs: options.maxWaitMs ?? 1000,
+      // One subscriber may be a carrier's NAT.
+      maxPerSubscriber: 16,
+      count: options.count,
+    })
+  }
+
+  /** Handshakes waiting. */
+  get waiting(): number {
+    return this.#queue.size
+  }
+
+  /** Measured price of one new handshake. */
+  get costMs(): number {
+    return this.#costMs
+  }
+
+  setTicketKeys(keys: TicketKeySet): void {
+    this.#keys = keys
+  }
+
+  setShare(share: number): void {
+    this.#share = share
+  }
+
+  /** Begins, refuses or keeps `waiter`; its `begin` or `refuse` may be called before this returns. */
+  ask(waiter: Waiter, nowMs: number): void {
+    this.#refill(nowMs)
+    if (this.#queue.size === 0 && this.#tokensMs > 0) {
+      const payer = payerOf(waiter.client, 'unproven')
+      this.#begin(this.#queue.pass(waiter, payer, this.#costMs, nowMs))
+      return
+    }
+    const lane = this.#isKnown(waiter.hello, nowMs) ? 'known' : 'unproven'
+    const entry = this.#queue.enqueue(waiter, payerOf(waiter.client, lane), this.#costMs, nowMs)
+    if (entry === undefined) {
+      this.#options.count('handshakeRefusedClient')
+      waiter.refuse()
+      return
+    }
+    this.#entries.set(waiter, entry)
+    this.#options.count('handshakeQueued')
+    // The newcomer is in line first, so that it may be the one that goes.
+    if (this.#queue.size > this.#queue.maxWaiting)
+      this.#refuse(this.#queue.evict()!, 'handshakeRefusedOverShare')
+  }
+
+  /** The client of a waiting handshake has gone. */
+  withdraw(waiter: Waiter): void {
+    const entry = this.#entries.get(waiter)
+    if (entry === undefined) return
+    this.#entries.delete(waiter)
+    this.#queue.withdraw(entry)
+  }
+
+  /** Begins what there is budget for, refuses who waited too long; call every few milliseconds while `waiting`. */
+  tick(nowMs: number): void {
+    this.#refill(nowMs)
+    for (let entry = this.#queue.expire(nowMs); entry; entry = this.#queue.expire(nowMs)) {
+      this.#refuse(entry, 'handshakeRefusedTimeout')
+    }
+    while (this.#tokensMs > 0) {
+      const entry = this.#queue.dequeue()
+      if (entry === undefined) return
+      this.#entries.delete(entry.item)
+      this.#begin(entry)
+    }
+  }
+
+  /** What a handshake really cost, measured by whoever did it. */
+  measured(costMs: number): void {
+    // One preempted handshake must not triple the price.
+    const sample = Math.min(costMs, this.#costMs * 4, 50)
+    this.#costMs += 0.05 * (sample - this.#costMs)
+  }
+
+  #begin(entry: Entry<Waiter>): void {
+    this.#tokensMs -= this.#costMs
+    this.#spentMs += this.#costMs
+    this.#queue.charge(entry, entry.cost)
+    entry.item.begin()
+  }
+
+  #refuse(entry: Entry<Waiter>, counter: string): void {
+    this.#entries.delete(entry.item)
+    this.#options.count(counter)
+    entry.item.refuse()
+  }
+
+  #refill(nowMs: number): void {
+    if (this.#refilledAtMs === Number.NEGATIVE_INFINITY) {
+      this.#refilledAtMs = nowMs
+      this.#busyAtMs = this.#options.busyMs?.() ?? 0
+      return
+    }
+    const elapsed = nowMs - this.#refilledAtMs
+    if (elapsed < 2) return
+    let rate = this.#share
+    if (this.#options.busyMs) {
+      const busy = this.#options.busyMs()
+      const other = Math.max(0, busy - this.#busyAtMs - this.#spentMs)
+      this.#busyAtMs = busy
+      rate = Math.min(MOST_SHARE, Math.max(this.#share, 1 - other / elapsed))
+    }
+    this.#spentMs = 0
+    // Over about 100 ms: one slow callback is no reason to turn visitors away.
+    const weight = Math.min(1, elapsed / 100)
+    this.#rate = Math.max(this.#share, this.#rate + weight * (rate - this.#rate))
+    this.#refilledAtMs = nowMs
+    this.#tokensMs = Math.min(BURST_MS, this.#tokensMs + elapsed * this.#rate)
+  }
+
+  #isKnown(hello: ClientHello, nowMs: number): boolean {
+    let checked = 0
+    for (const ticket of hello.tickets) {
+      if (checked++ === MOST_TICKETS_CHECKED) return false
+      const key = sealedBy(ticket, this.#keys)
+      if (key === undefined) continue
+      if (!key.calm) {
+        this.#options.count('ticketFromFlood')
+        return false
+      }
+      // The last bytes are the HMAC: as good as a hash of the ticket.
+      const id = Buffer.from(ticket.buffer, ticket.byteOffset + ticket.length - 12, 12).toString('latin1')
+      const uses = this.#ticketUses.get(id)
+      if (uses === undefined || nowMs - uses.sinceMs >= TICKET_WINDOW_MS) {
+        this.#ticketUses.set(id, { count: 1, sinceMs: nowMs })
+        return true
+      }
+      if (uses.count >= USES_PER_TICKET) {
+        this.#options.count('ticketOverused')
+        return false
+      }
+      uses.count++
+      return true
+    }
+    return false
+  }
+}
+
+function payerOf(client: ClientAddress, lane: Lane) {
+  return { asn: client.asn, prefix: client.prefix, subscriber: client.subscriber, lane, effort: 0 }
+}
