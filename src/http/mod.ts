@@ -8,13 +8,7 @@ export {
   listHas,
   upgradeProtocol,
 } from './fields.ts'
-export {
-  forwardingFields,
-  type Hop,
-  isForwardingField,
-  originRequestFields,
-  withoutForwarding,
-} from './forwarded.ts'
+export { isForwardingField } from './forwarded.ts'
 export { FAULTS, type Fault, parseHost, parseLength, readRequest, readRequestH2 } from './framing.ts'
 export type { FieldLines, HttpVersion, RequestHead, ResponseHead } from './message.ts'
 export { PROBLEM_TYPE, type Problem, problemBody } from './problem.ts'

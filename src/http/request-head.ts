@@ -38,11 +38,10 @@ export class FastRequestHead implements RequestHead {
   /** The client closes after this request. */
   readonly close: boolean
   /**
-   * Field lines that go on to the origin whoever the peer is, as text with their CRLF; without Host,
-   * hop-by-hop and forwarding fields. `undefined` when a forwarding field was sent: then what goes on
-   * depends on the peer, and `originRequestFields` says it.
+   * The field lines that go on to the origin, as text with their CRLF: all but Host, hop-by-hop and
+   * forwarding fields.
    */
-  readonly passed: string | undefined
+  readonly passed: string
 
   constructor(
     method: 'GET' | 'HEAD',
@@ -52,7 +51,7 @@ export class FastRequestHead implements RequestHead {
     hostField: string,
     end: number,
     close: boolean,
-    passed: string | undefined,
+    passed: string,
   ) {
     this.method = method
     this.target = target
@@ -78,8 +77,7 @@ const PASS = 0
 const SKIP = 1
 const HOST_FIELD = 2
 const CONNECTION = 3
-const FORWARDING = 4
-const LEAVE = 5
+const LEAVE = 4
 
 /** By length first: most names end in the default. */
 function meaning(bytes: Buffer, at: number, length: number): number {
@@ -152,7 +150,7 @@ export function parseRequestHead(
   const fields: string[] = []
   let hostField: string | undefined
   let connection: string | undefined
-  let passed: string | undefined = ''
+  let passed = ''
   let keptFrom = at
   for (;;) {
     const nameAt = at
@@ -163,7 +161,7 @@ export function parseRequestHead(
       if (bytes[at] !== 0x0d) return ELSEWHERE
       if (++at === end) return INCOMPLETE
       if (bytes[at++] !== 0x0a) return ELSEWHERE
-      if (passed !== undefined) passed += text.substring(keptFrom - start, nameAt - start)
+      passed += text.substring(keptFrom - start, nameAt - start)
       break
     }
     if (bytes[at++] !== 0x3a) return ELSEWHERE
@@ -180,11 +178,10 @@ export function parseRequestHead(
     const name = text.substring(nameAt - start, nameEnd - start)
     const value = text.substring(valueAt - start, valueEnd - start)
     if (fields.push(name, value) > MOST_FIELDS * 2) return ELSEWHERE
-    let what = meaning(bytes, nameAt, nameEnd - nameAt)
-    if (what === PASS && isForwardingField(name, false)) what = FORWARDING
-    switch (what) {
+    switch (meaning(bytes, nameAt, nameEnd - nameAt)) {
       case PASS:
-        continue
+        if (!isForwardingField(name)) continue
+        break
       case HOST_FIELD:
         if (hostField !== undefined) return ELSEWHERE
         hostField = value
@@ -197,8 +194,7 @@ export function parseRequestHead(
         return ELSEWHERE
     }
     // This line does not go on as it is: end the run of lines before it, begin the next behind it.
-    if (what === FORWARDING) passed = undefined
-    else if (passed !== undefined) passed += text.substring(keptFrom - start, nameAt - start)
+    passed += text.substring(keptFrom - start, nameAt - start)
     keptFrom = at
   }
 
