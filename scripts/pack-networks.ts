@@ -6,9 +6,7 @@ import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'no
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { bordersOf } from '../src/networks/network-borders.ts'
-import { type NamedRange, readNetworkCsv } from '../src/networks/network-csv.ts'
-import { NetworkTable } from '../src/networks/network-table.ts'
+import { bordersOf, type NamedRange, NetworkTable, readNetworkCsv } from '#networks'
 
 const root = path.join(import.meta.dirname, '..')
 const data = path.join(root, 'data')

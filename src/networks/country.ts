@@ -4,7 +4,7 @@
  * 8 MB that only the main thread reads, and only when somebody asks; edges decide without it.
  */
 import { fileURLToPath } from 'node:url'
-import { open, type Reader, type Response } from 'maxmind'
+import type { Reader, Response } from 'maxmind'
 
 type CountryRecord = Response & { readonly country_code?: string }
 
@@ -19,6 +19,7 @@ const BUNDLED = '@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-countr
 /** Opens the bundled database, or `file`. Without a readable one every country is ''; `fault` says why. */
 export async function openCountries(file?: string): Promise<{ countries: Countries; fault?: string }> {
   try {
+    const { open } = await import('maxmind')
     const reader = await open<CountryRecord>(file ?? fileURLToPath(import.meta.resolve(BUNDLED)))
     return { countries: { countryOf: (address) => look(reader, address) } }
   } catch (error) {

@@ -4,6 +4,8 @@ export { AddressBook, type ClientAddress, identify, UNSPECIFIED } from './client
 export { type Countries, openCountries } from './country.ts'
 export { MOST_HOPS, type Resolved, resolveClient } from './forwarded-client.ts'
 export { ForwardingWatch } from './forwarding-watch.ts'
+export { bordersOf, type NetworkRange } from './network-borders.ts'
+export { type CsvNetworks, type NamedRange, readNetworkCsv } from './network-csv.ts'
 export { NetworkTable, NetworkTableError } from './network-table.ts'
 export { type OpenedNetworks, openNetworks } from './open-networks.ts'
 export { type ProxyEndpoint, type ProxyHeader, parseProxyHeader } from './proxy-protocol.ts'

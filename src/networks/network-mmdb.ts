@@ -8,7 +8,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { setImmediate } from 'node:timers/promises'
-import { type AsnResponse, Reader } from 'maxmind'
+import type { AsnResponse } from 'maxmind'
 import { type Address, formatAddress } from './address.ts'
 import { networkOf } from './cidr.ts'
 import { addressOfUpper64 } from './network-borders.ts'
@@ -18,6 +18,8 @@ const STEPS_PER_TURN = 5000
 
 /** Throws what the reader throws when the file is no mmdb. */
 export async function readNetworkMmdb(path: string): Promise<NamedRange[]> {
+  // Loaded only here: edge threads come through this room's door too, and never need it.
+  const { Reader } = await import('maxmind')
   const reader = new Reader<AsnResponse>(await readFile(path))
   const ranges: NamedRange[] = []
   let steps = 0

@@ -65,15 +65,13 @@ describe('NetworkTable', () => {
 
   test('answers as a plain search for the latest, then shortest, range would', () => {
     for (const address of [v4, v6]) {
-      const range = fc
-        .tuple(fc.nat(60), fc.nat(20), fc.integer({ min: 1, max: 5 }))
-        .map(
-          ([first, length, asn]): NetworkRange => ({
-            first: address(first),
-            last: address(first + length),
-            asn,
-          }),
-        )
+      const range = fc.tuple(fc.nat(60), fc.nat(20), fc.integer({ min: 1, max: 5 })).map(
+        ([first, length, asn]): NetworkRange => ({
+          first: address(first),
+          last: address(first + length),
+          asn,
+        }),
+      )
       fc.assert(
         fc.property(fc.array(range, { maxLength: 12 }), (ranges) => {
           // Equal ranges with different ASNs have no right answer.
