@@ -1,0 +1,161 @@
+/**
+ * What an operator can ask of a running Digue. The command socket carries these as JSON; whoever
+ * starts the socket gives the functions.
+ */
+import { isIP } from 'node:net'
+import type { Decision, Policy, Posture } from '#control'
+import type { SiteFigures } from './live-figures.ts'
+
+export interface SiteStatus extends SiteFigures {
+  readonly name: string
+  readonly hosts: readonly string[]
+  readonly mode: string
+  readonly posture: Posture
+  /** Requests the origin may have at once, and has. */
+  readonly limit: number
+  readonly inFlight: number
+}
+
+export interface Status {
+  readonly version: string
+  readonly pid: number
+  readonly startedAtMs: number
+  readonly threads: number
+  readonly ports: readonly number[]
+  readonly attack: Policy['attack']
+  readonly bypass: boolean
+  readonly decisions: number
+  /** A share per site of calm-weather traffic is known. */
+  readonly baselineRequests: number
+  readonly sites: readonly SiteStatus[]
+  /** Sites beyond the first hundred, which are the busiest, are only counted. */
+  readonly sitesLeftOut: number
+  readonly recordsLost: number
+  readonly warnings: readonly string[]
+}
+
+export type DecisionWish = Omit<Decision, 'id' | 'expiresAtMs'> & { readonly forMs: number }
+
+export interface Commands {
+  status(): Status
+  attack(mode: Policy['attack']): void
+  bypass(on: boolean): void
+  decisions(): readonly Decision[]
+  addDecision(wish: DecisionWish): Decision
+  /** False when there is none. */
+  deleteDecision(id: string): boolean
+  /** The address that sends most of the recent requests with forwarding fields nobody trusts, if one does. */
+  diagnosis(): Diagnosis
+}
+
+export interface Diagnosis {
+  /** A peer that sends most requests with forwarding fields and is not a trusted proxy; '' when none. */
+  readonly untrustedForwarder: string
+  readonly openDescriptors: number
+  readonly connectionBudget: number | 'auto'
+  readonly listen: readonly { readonly address: string; readonly port: number; readonly tls: boolean }[]
+  readonly threads: number
+}
+
+/** One request on the socket. */
+export type Request =
+  | { readonly command: 'status' | 'decisions' | 'diagnosis' }
+  | { readonly command: 'attack'; readonly mode: Policy['attack'] }
+  | { readonly command: 'bypass'; readonly on: boolean }
+  | { readonly command: 'addDecision'; readonly wish: DecisionWish }
+  | { readonly command: 'deleteDecision'; readonly id: string }
+
+export type Response =
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly error: string }
+
+/** A year: a decision must end by itself while somebody remembers why it was made. */
+export const LONGEST_DECISION_MS = 366 * 86_400_000
+
+/** Runs one request that came as a line of JSON. Never throws: whoever may open the socket may send nonsense. */
+export function answer(line: string, commands: Commands): Response {
+  let request: Partial<Record<string, unknown>>
+  try {
+    const parsed: unknown = JSON.parse(line)
+    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+      return fail('expected a JSON object')
+    request = parsed as Partial<Record<string, unknown>>
+  } catch {
+    return fail('expected one line of JSON')
+  }
+  try {
+    switch (request['command']) {
+      case 'status':
+        return { ok: true, result: commands.status() }
+      case 'decisions':
+        return { ok: true, result: commands.decisions() }
+      case 'diagnosis':
+        return { ok: true, result: commands.diagnosis() }
+      case 'attack': {
+        const mode = request['mode']
+        if (mode !== 'on' && mode !== 'off' && mode !== 'auto')
+          return fail('mode: expected "on", "off" or "auto"')
+        commands.attack(mode)
+        return { ok: true, result: { attack: mode } }
+      }
+      case 'bypass': {
+        const on = request['on']
+        if (typeof on !== 'boolean') return fail('on: expected true or false')
+        commands.bypass(on)
+        return { ok: true, result: { bypass: on } }
+      }
+      case 'addDecision': {
+        const wish = readWish(request['wish'])
+        return typeof wish === 'string' ? fail(wish) : { ok: true, result: commands.addDecision(wish) }
+      }
+      case 'deleteDecision': {
+        const id = request['id']
+        if (typeof id !== 'string') return fail('id: expected a text')
+        return commands.deleteDecision(id)
+          ? { ok: true, result: { deleted: id } }
+          : fail(`there is no decision ${id.slice(0, 40)}; \`digue decisions list\` shows those there are`)
+      }
+      default:
+        return fail(
+          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision or diagnosis',
+        )
+    }
+  } catch (error) {
+    return fail((error as Error).message)
+  }
+}
+
+function fail(error: string): Response {
+  return { ok: false, error }
+}
+
+/** The wish, or what is wrong with it. */
+function readWish(value: unknown): DecisionWish | string {
+  if (typeof value !== 'object' || value === null) return 'wish: expected an object'
+  const { effect, cidr, asn, path, host, note, forMs } = value as Partial<Record<string, unknown>>
+  if (effect !== 'allow' && effect !== 'refuse') return 'effect: expected "allow" or "refuse"'
+  const about = [cidr, asn, path, host].filter((field) => field !== undefined)
+  if (about.length !== 1) return 'expected exactly one of cidr, asn, path and host'
+  if (typeof forMs !== 'number' || !(forMs >= 1000) || forMs > LONGEST_DECISION_MS)
+    return 'for: expected a duration from 1s to 366d'
+  if (note !== undefined && (typeof note !== 'string' || note.length > 500))
+    return 'note: expected a text of at most 500 characters'
+  const common = { effect, forMs, note: note ?? '' } as const
+  if (cidr !== undefined) {
+    if (typeof cidr !== 'string' || cidr.length > 64 || isIP(cidr.split('/')[0] ?? '') === 0)
+      return 'cidr: expected a network such as "192.0.2.0/24"'
+    return { ...common, cidr }
+  }
+  if (asn !== undefined) {
+    if (typeof asn !== 'number' || !Number.isInteger(asn) || asn < 1 || asn > 4_294_967_295)
+      return 'asn: expected a whole number from 1 to 4294967295'
+    return { ...common, asn }
+  }
+  if (path !== undefined) {
+    if (typeof path !== 'string' || !path.startsWith('/') || path.length > 1024)
+      return 'path: expected a path prefix such as "/search"'
+    return { ...common, path }
+  }
+  if (typeof host !== 'string' || host.length === 0 || host.length > 253) return 'host: expected a host name'
+  return { ...common, host: host.toLowerCase() }
+}

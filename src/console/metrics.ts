@@ -1,0 +1,251 @@
+/**
+ * The figures for Prometheus. Labels are words of ours and names from the configuration: no address,
+ * path or anything else a client can choose, so the number of series is bounded by the configuration.
+ */
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from 'prom-client'
+import type { EdgeReport } from '#control'
+import { LATENCY_BUCKETS_MS, POSTURES, type Posture } from '#control'
+
+/** What the brain knows of a site besides the edges' reports. */
+export interface SiteGauges {
+  readonly name: string
+  readonly posture: Posture
+  readonly limit: number
+  readonly inFlight: number
+}
+
+/** Names of an edge's own counters and gauges: of our making, yet bounded. */
+const MAX_NAMES = 200
+
+export class Metrics {
+  readonly #registry = new Registry()
+  readonly #requests = this.#counter('digue_requests_total', 'Requests by what became of them.', [
+    'site',
+    'lane',
+    'action',
+    'reason',
+  ])
+  readonly #originSeconds = this.#counter('digue_origin_seconds_total', 'Origin time that requests held.', [
+    'site',
+    'lane',
+  ])
+  readonly #waiting = this.#gauge('digue_waiting_requests', 'Requests in line.', ['site'])
+  readonly #longLived = this.#gauge(
+    'digue_long_lived_exchanges',
+    'Downloads, event streams and WebSockets open.',
+    ['site'],
+  )
+  readonly #queueDelay = this.#gauge(
+    'digue_queue_delay_seconds',
+    'Mean time in line of the requests last dispatched.',
+    ['site'],
+  )
+  readonly #queueDelayMax = this.#gauge(
+    'digue_queue_delay_max_seconds',
+    'Longest time in line of the requests last dispatched.',
+    ['site'],
+  )
+  readonly #originUp = this.#gauge(
+    'digue_origin_up',
+    '1 while the origin, by its place in the configuration, is healthy.',
+    ['site', 'origin'],
+  )
+  readonly #posture = this.#gauge('digue_posture', '1 for the posture the site is in.', ['site', 'posture'])
+  readonly #limit = this.#gauge('digue_in_flight_limit', 'Requests the origin may have at once.', ['site'])
+  readonly #inFlight = this.#gauge('digue_in_flight_requests', 'Requests the origin has now.', ['site'])
+  readonly #bypass = this.#gauge('digue_bypass', '1 while everything passes.', [])
+  readonly #attack = this.#gauge('digue_attack_mode', '1 for the word of the operator: on, off or auto.', [
+    'mode',
+  ])
+  readonly #decisions = this.#gauge('digue_decisions', 'Decisions of the operator in force.', [])
+  readonly #edgeEvents = this.#counter(
+    'digue_edge_events_total',
+    'Bounds that were hit, and other events at the edge.',
+    ['event'],
+  )
+  readonly #edge = this.#gauge('digue_edge', 'State of an edge thread.', ['thread', 'gauge'])
+  readonly #recordsLost = this.#counter(
+    'digue_records_lost_total',
+    'Records of requests lost for want of room.',
+    [],
+  )
+  readonly #logLinesLeftOut = this.#counter(
+    'digue_log_lines_left_out_total',
+    'Request lines not written because there were too many.',
+    [],
+  )
+  readonly #accessLogLost = this.#counter(
+    'digue_access_log_lines_lost_total',
+    'Access log lines lost to a full or failing disk.',
+    [],
+  )
+  readonly #stateErrors = this.#counter(
+    'digue_state_errors_total',
+    'Times the state could not be written.',
+    [],
+  )
+  readonly #latency = new LatencyHistogram()
+  readonly #names = new Set<string>()
+  readonly #bySite = new Map<string, Map<number, EdgeReport['sites'][string]>>()
+
+  constructor(version: string) {
+    this.#registry.registerMetric(this.#latency as never)
+    this.#gauge('digue_build_info', 'Version of Digue.', ['version']).set({ version }, 1)
+    collectDefaultMetrics({ register: this.#registry, prefix: 'digue_' })
+    for (const counter of [this.#recordsLost, this.#logLinesLeftOut, this.#accessLogLost, this.#stateErrors])
+      counter.inc(0)
+  }
+
+  #counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L> {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] })
+  }
+
+  #gauge<L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> {
+    return new Gauge({ name, help, labelNames, registers: [this.#registry] })
+  }
+
+  report(report: EdgeReport): void {
+    for (const [site, figures] of Object.entries(report.sites)) {
+      for (const { lane, action, reason, count, originMs } of figures.tallies) {
+        this.#requests.inc({ site, lane, action, reason }, count)
+        if (originMs > 0) this.#originSeconds.inc({ site, lane }, originMs / 1000)
+      }
+      this.#latency.add(site, figures.latency)
+      let threads = this.#bySite.get(site)
+      if (threads === undefined) this.#bySite.set(site, (threads = new Map()))
+      threads.set(report.thread, figures)
+      const all = [...threads.values()]
+      this.#waiting.set(
+        { site },
+        all.reduce((total, one) => total + one.waiting, 0),
+      )
+      this.#longLived.set(
+        { site },
+        all.reduce((total, one) => total + one.longLived, 0),
+      )
+      this.#queueDelay.set({ site }, Math.max(...all.map((one) => one.queueDelayMs)) / 1000)
+      this.#queueDelayMax.set({ site }, Math.max(...all.map((one) => one.queueDelayMaxMs)) / 1000)
+      for (const [index, origin] of figures.origins.entries())
+        this.#originUp.set({ site, origin: String(index) }, origin.healthy ? 1 : 0)
+    }
+    for (const [event, count] of Object.entries(report.counters))
+      if (this.#isNamed(event)) this.#edgeEvents.inc({ event }, count)
+    for (const [gauge, value] of Object.entries(report.gauges)) {
+      if (this.#isNamed(gauge)) this.#edge.set({ thread: String(report.thread), gauge }, value)
+    }
+    this.#recordsLost.inc(report.recordsLost)
+  }
+
+  sites(gauges: readonly SiteGauges[]): void {
+    for (const { name, posture, limit, inFlight } of gauges) {
+      for (const one of POSTURES) this.#posture.set({ site: name, posture: one }, one === posture ? 1 : 0)
+      this.#limit.set({ site: name }, limit)
+      this.#inFlight.set({ site: name }, inFlight)
+    }
+  }
+
+  policy(policy: { attack: string; bypass: boolean; decisions: number }): void {
+    for (const mode of ['on', 'off', 'auto']) this.#attack.set({ mode }, mode === policy.attack ? 1 : 0)
+    this.#bypass.set(policy.bypass ? 1 : 0)
+    this.#decisions.set(policy.decisions)
+  }
+
+  logLinesLeftOut(count: number): void {
+    this.#logLinesLeftOut.inc(count)
+  }
+
+  accessLogLost(count: number): void {
+    this.#accessLogLost.inc(count)
+  }
+
+  stateError(): void {
+    this.#stateErrors.inc()
+  }
+
+  /** Drops the series of sites that the configuration no longer has, so that their number stays bounded. */
+  keepOnly(names: ReadonlySet<string>): void {
+    for (const site of this.#bySite.keys()) {
+      if (names.has(site)) continue
+      this.#bySite.delete(site)
+      this.#latency.remove(site)
+      for (const gauge of [
+        this.#waiting,
+        this.#longLived,
+        this.#queueDelay,
+        this.#queueDelayMax,
+        this.#limit,
+        this.#inFlight,
+      ])
+        gauge.remove({ site })
+      for (const posture of POSTURES) this.#posture.remove({ site, posture })
+      for (let origin = 0; origin < 32; origin++) this.#originUp.remove({ site, origin: String(origin) })
+      // Counters of a site that is gone stay until restart: Prometheus would read a removal as a reset.
+    }
+  }
+
+  text(): Promise<string> {
+    return this.#registry.metrics()
+  }
+
+  #isNamed(name: string): boolean {
+    if (this.#names.has(name)) return true
+    if (this.#names.size >= MAX_NAMES) return false
+    this.#names.add(name)
+    return true
+  }
+}
+
+/**
+ * A histogram from buckets counted elsewhere, which prom-client's own cannot take. It has no sum:
+ * the edges count buckets only, and an invented sum would be worse than none.
+ */
+class LatencyHistogram {
+  readonly name = 'digue_request_duration_seconds'
+  readonly #sites = new Map<string, number[]>()
+
+  add(site: string, counts: readonly number[]): void {
+    let total = this.#sites.get(site)
+    if (total === undefined)
+      this.#sites.set(site, (total = new Array<number>(LATENCY_BUCKETS_MS.length + 1).fill(0)))
+    for (let i = 0; i < total.length; i++) total[i] = total[i]! + (counts[i] ?? 0)
+  }
+
+  remove(site: string): void {
+    this.#sites.delete(site)
+  }
+
+  async get(): Promise<Omit<MetricObjectWithValues<MetricValue<string>>, 'collect'>> {
+    const values: (MetricValue<string> & { metricName: string })[] = []
+    for (const [site, counts] of this.#sites) {
+      let seen = 0
+      for (const [i, count] of counts.entries()) {
+        seen += count
+        const bound = LATENCY_BUCKETS_MS[i]
+        values.push({
+          metricName: `${this.name}_bucket`,
+          labels: { site, le: bound === undefined ? '+Inf' : bound / 1000 },
+          value: seen,
+        })
+      }
+      values.push({ metricName: `${this.name}_count`, labels: { site }, value: seen })
+    }
+    return {
+      name: this.name,
+      help: 'Time from head to last byte of relayed requests.',
+      type: 'histogram' as never,
+      aggregator: 'sum',
+      values,
+    }
+  }
+
+  reset(): void {
+    this.#sites.clear()
+  }
+}
