@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { GradientLimit } from './gradient-limit.ts'
+import { network, networks, Simulation } from './simulation.ts'
+
+const visitors = networks([[1, 1]], 3000)
+
+function window(
+  part: Partial<Parameters<GradientLimit['update']>[0]>,
+): Parameters<GradientLimit['update']>[0] {
+  return { samples: 20, medianRatio: 1, failures: 0, maxInFlight: 20, inFlight: 20, ...part }
+}
+
+test('the limit starts at 20 and does not grow while less than half of it is used', () => {
+  const limit = new GradientLimit()
+  for (let now = 0; now < 9000; now += 100) limit.update(window({ maxInFlight: 4, inFlight: 4 }), now)
+  assert.equal(limit.limit, 20)
+  for (let now = 9000; now < 9900; now += 100) limit.update(window({ maxInFlight: 40 }), now)
+  assert.ok(limit.limit > 20)
+})
+
+test('the operator’s maximum and the minimum hold', () => {
+  const limit = new GradientLimit({ max: 25, min: 3 })
+  for (let now = 0; now < 9000; now += 100) limit.update(window({ maxInFlight: 40 }), now)
+  assert.equal(limit.limit, 25)
+  for (let now = 9000; now < 9900; now += 10) limit.update(window({ failures: 20 }), now)
+  assert.equal(limit.limit, 3)
+})
+
+test('failures that load causes lower the limit by a tenth a window', () => {
+  const limit = new GradientLimit({ initial: 100 })
+  limit.update(window({ failures: 10 }), 0)
+  assert.equal(limit.limit, 90)
+})
+
+test('a path that always fails, whatever the load, does not push the limit down for good', () => {
+  const run = new Simulation({ servers: 16, serviceMs: () => 40, fails: (route) => route === 'GET /broken' })
+  run.add({ name: 'visitors', perSecond: 200, client: visitors })
+  run.add({ name: 'broken', perSecond: 150, client: network(7, 50), route: 'GET /broken' })
+  run.runUntil(20_000)
+  run.resetTallies()
+  run.runUntil(40_000)
+  assert.ok(run.servedShare('visitors') > 0.97, String(run.servedShare('visitors')))
+})
+
+test('an origin of 64 servers is used fully within 15 s of a flood’s onset', () => {
+  const run = new Simulation({ servers: 64, serviceMs: () => 100 })
+  run.add({ name: 'visitors', perSecond: 100, client: visitors })
+  run.runUntil(10_000)
+  run.learning = false
+  run.add({ name: 'bots', perSecond: 3000, client: network(9, 5000), fromMs: 10_000 })
+  run.runUntil(25_000)
+  run.resetTallies()
+  run.runUntil(45_000)
+  const perSecond = (run.tally('visitors').served + run.tally('bots').served) / 20
+  assert.ok(perSecond > 600, `${perSecond.toFixed(0)}/s of 640`)
+  assert.ok(run.capacity.state(0).limit < 2.5 * 64, 'and its own queue stays short')
+})
+
+test('an origin that becomes three times slower, with no attacker, serves at full throughput again within 20 s', (t) => {
+  const run = new Simulation({ servers: 30, serviceMs: (_route, atMs) => (atMs < 10_000 ? 50 : 150) })
+  // 30 servers at 150 ms serve 200 requests a second.
+  run.add({ name: 'visitors', perSecond: 170, client: visitors })
+  run.runUntil(10_000)
+  run.learning = false
+  run.runUntil(30_000)
+  t.diagnostic(`served ${(100 * run.servedShare('visitors')).toFixed(1)} % in the first 20 s`)
+  run.resetTallies()
+  run.runUntil(90_000)
+  assert.ok(run.servedShare('visitors') > 0.99, String(run.servedShare('visitors')))
+})
+
+test('a flood for an expensive path does not strangle the limit', (t) => {
+  const run = new Simulation({ servers: 16, serviceMs: (route) => (route === 'GET /search' ? 100 : 5) })
+  run.add({ name: 'visitors', perSecond: 100, client: visitors })
+  run.add({ name: 'searchers', perSecond: 5, client: visitors, route: 'GET /search' })
+  run.runUntil(15_000)
+  run.learning = false
+  run.add({ name: 'bots', perSecond: 1000, client: network(9, 2000), route: 'GET /search', fromMs: 15_000 })
+  run.runUntil(25_000)
+  run.resetTallies()
+  run.runUntil(55_000)
+  const busyMs = ['visitors', 'searchers', 'bots'].reduce((sum, name) => sum + run.tally(name).originMs, 0)
+  t.diagnostic(
+    `limit ${run.capacity.state(0).limit}, origin ${((100 * busyMs) / 30_000 / 16).toFixed(0)} % busy, visitors ${(100 * run.servedShare('visitors')).toFixed(1)} %`,
+  )
+  assert.ok(busyMs / 30_000 > 0.9 * 16, 'the origin is used')
+})
+
+test('the origin that nobody floods keeps its limit through a hundred probes', () => {
+  const run = new Simulation({ servers: 16, serviceMs: () => 40 })
+  run.add({ name: 'visitors', perSecond: 250, client: visitors })
+  run.runUntil(300_000)
+  assert.ok(run.servedShare('visitors') > 0.9999, String(run.servedShare('visitors')))
+})
