@@ -10,7 +10,7 @@ import { bordersOf, type NamedRange, NetworkTable, readNetworkCsv } from '#netwo
 
 const root = path.join(import.meta.dirname, '..')
 const data = path.join(root, 'data')
-const manifest = createRequire(import.meta.url).resolve('@ip-location-db/asn/package.json')
+const manifest = findSource()
 const source = path.dirname(manifest)
 const version = (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
 const mark = `@ip-location-db/asn ${version}`
@@ -40,6 +40,17 @@ write('NOTICE', notice())
 console.log(
   `data/networks.bin: ${table.size} entries of ${ranges.length} ranges, ${table.buffer.byteLength} bytes; ${names.size} names`,
 )
+
+/** A production install has no source, and needs none: the package brings the packed files. */
+function findSource(): string {
+  try {
+    return createRequire(import.meta.url).resolve('@ip-location-db/asn/package.json')
+  } catch (error) {
+    if (!process.argv.includes('--if-stale')) throw error
+    console.log('data/networks.bin is not made: @ip-location-db/asn is not installed')
+    process.exit(0)
+  }
+}
 
 /** Reserved and private numbers (RFC 7607, 6793, 5398, 6996, 7300) name nobody on the internet. */
 function isPublic(asn: number): boolean {
