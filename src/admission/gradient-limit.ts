@@ -21,8 +21,8 @@
  * their share at half the load too; only what is above 1.5 × that share + 5 % counts. Otherwise anybody
  * who finds one URL that always answers 500 could push the limit down to its minimum.
  *
- * States: `steady` ──10 s──▶ `draining` (limit halved, until in flight has fallen to it or 1 s)
- *         ──▶ `probing` ──20 samples or 2 s──▶ `steady`
+ * States: `steady` ──10 s──▶ `draining` (limit halved, until in flight has fallen to it, 1 s at most)
+ *         ──▶ `probing` (what was in flight is skipped) ──20 samples or 2 s──▶ `steady`
  *
  * Rejected: AIMD on latency (one threshold fits no second site); Vegas (its minimum RTT has the same
  * trap and no probe); BBR-like rate probing (needs rates an order of magnitude higher to be quick).
@@ -52,6 +52,7 @@ const SMOOTHING = 0.2
 const HEADROOM = 4
 const MIN_SAMPLES = 10
 const PROBE_SAMPLES = 20
+const MIN_PROBE_SAMPLES = 5
 const DRAIN_MS = 1000
 const PROBE_MS = 2000
 /** A short value this much above the long one means a queue: the long value stands still. */
@@ -74,6 +75,8 @@ export class GradientLimit {
   #ratios = 0
   #failures = 0
   #maxInFlight = 0
+  /** Answers still to come to requests that started before the probe. */
+  #toSkip = 0
 
   constructor(options: GradientLimitOptions = {}) {
     this.#min = options.min ?? 2
@@ -113,15 +116,22 @@ export class GradientLimit {
       case 'draining':
         // Answers to requests that started in the full house say nothing about an empty one.
         this.#forget()
-        if (window.inFlight <= this.limit || nowMs - this.#stateSinceMs >= DRAIN_MS)
-          this.#enter('probing', nowMs)
+        if (window.inFlight > this.limit && nowMs - this.#stateSinceMs < DRAIN_MS) break
+        this.#enter('probing', nowMs)
+        this.#toSkip = window.inFlight
         break
       case 'probing': {
+        // What was in flight when the house had emptied to half had queued before.
+        if (this.#toSkip > 0 && nowMs - this.#stateSinceMs < DRAIN_MS) {
+          this.#toSkip -= this.#samples + this.#failures
+          this.#forget()
+          break
+        }
         const enough = this.#samples + this.#failures >= PROBE_SAMPLES
         if (!enough && nowMs - this.#stateSinceMs < PROBE_MS) break
-        if (this.#samples >= Math.min(5, PROBE_SAMPLES)) this.#long = this.#ratios / this.#samples
+        if (this.#samples >= MIN_PROBE_SAMPLES) this.#long = this.#ratios / this.#samples
         const answers = this.#samples + this.#failures
-        if (answers >= 5) this.#longFailureShare = this.#failures / answers
+        if (answers >= MIN_PROBE_SAMPLES) this.#longFailureShare = this.#failures / answers
         this.#lastProbeMs = nowMs
         this.#enter('steady', nowMs)
         break
