@@ -5,6 +5,8 @@
 import type { Lane, ShedReason } from '#admission'
 import type { Action, ExchangeRecord } from '#record'
 
+export { LATENCY_BUCKETS_MS } from '#record'
+
 export const POSTURES = ['calm', 'strained', 'flooded', 'recovering'] as const
 export type Posture = (typeof POSTURES)[number]
 
@@ -44,7 +46,13 @@ export interface CalmShare {
 
 export interface SiteReport {
   /** Requests by outcome since the last report. */
-  readonly tallies: readonly { lane: Lane; action: Action; reason: ShedReason | string; count: number; originMs: number }[]
+  readonly tallies: readonly {
+    lane: Lane
+    action: Action
+    reason: ShedReason | string
+    count: number
+    originMs: number
+  }[]
   /** Mean and worst queue delay of the requests dispatched since the last report, ms; 0 when none waited. */
   readonly queueDelayMs: number
   readonly queueDelayMaxMs: number
@@ -59,8 +67,6 @@ export interface SiteReport {
   /** State of each origin, in the order of the configuration. */
   readonly origins: readonly { readonly url: string; readonly healthy: boolean; readonly reason: string }[]
 }
-
-export const LATENCY_BUCKETS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000] as const
 
 export interface EdgeReport {
   readonly thread: number

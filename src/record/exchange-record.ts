@@ -28,3 +28,8 @@ export interface ExchangeRecord {
 /** `answer`: Digue answered itself by configuration (redirect, ACME). `fail`: the origin could not. */
 export const ACTIONS = ['relay', 'answer', 'shed', 'refuse', 'drop', 'fail'] as const
 export type Action = (typeof ACTIONS)[number]
+
+/** Upper bounds of the buckets in which durations are counted. Here, because edge and brain must agree on them. */
+export const LATENCY_BUCKETS_MS = [
+  1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000,
+] as const
