@@ -36,7 +36,9 @@ export function certificate(): { cert: string; key: string } {
     der(0xa3, der(SEQUENCE, der(SEQUENCE, oid('551d11'), der(0x04, alternative)))),
   )
   const signature = der(0x03, Buffer.from([0]), sign('sha256', body, privateKey))
-  const base64 = der(SEQUENCE, body, ECDSA_WITH_SHA256, signature).toString('base64').match(/.{1,64}/g)!
+  const base64 = der(SEQUENCE, body, ECDSA_WITH_SHA256, signature)
+    .toString('base64')
+    .match(/.{1,64}/g)!
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${base64.join('\n')}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string,

@@ -5,7 +5,14 @@ import { Accounting, tally, timeToServe } from './accounting.ts'
 function rowsOf(list: { atS: number; fate: string; cohort?: string; latencyMs?: number }[]) {
   const accounting = new Accounting()
   for (const { atS, fate, cohort = 'returning', latencyMs = 10 } of list) {
-    accounting.add({ cohort, network: 'provider-1', atS, latencyMs, costMs: fate === 'served' ? 12.5 : 0, fate })
+    accounting.add({
+      cohort,
+      network: 'provider-1',
+      atS,
+      latencyMs,
+      costMs: fate === 'served' ? 12.5 : 0,
+      fate,
+    })
   }
   return accounting.rows()
 }
@@ -25,13 +32,23 @@ test('a tally counts the requests that arrived in its window, whenever they ende
 })
 
 test('rows survive growing past the first columns', () => {
-  const rows = rowsOf(Array.from({ length: 5000 }, (_, i) => ({ atS: i / 1000, fate: i % 2 ? 'served' : 'timeout' })))
+  const rows = rowsOf(
+    Array.from({ length: 5000 }, (_, i) => ({ atS: i / 1000, fate: i % 2 ? 'served' : 'timeout' })),
+  )
   assert.equal(tally(rows, { fromS: 0, untilS: 5 }).served, 2500)
 })
 
 test('the time to serve is the start of the last good stretch', () => {
-  const second = (s: number, fate: string) => Array.from({ length: 20 }, (_, i) => ({ atS: s + i / 20, fate }))
-  const rows = rowsOf([...second(0, 'served'), ...second(1, 'timeout'), ...second(2, 'served'), ...second(3, 'timeout'), ...second(4, 'served'), ...second(5, 'served')])
+  const second = (s: number, fate: string) =>
+    Array.from({ length: 20 }, (_, i) => ({ atS: s + i / 20, fate }))
+  const rows = rowsOf([
+    ...second(0, 'served'),
+    ...second(1, 'timeout'),
+    ...second(2, 'served'),
+    ...second(3, 'timeout'),
+    ...second(4, 'served'),
+    ...second(5, 'served'),
+  ])
   assert.equal(timeToServe(rows, { fromS: 1, untilS: 6, goal: 0.95 }), 3)
   assert.equal(timeToServe(rows, { fromS: 4, untilS: 6, goal: 0.95 }), 0)
   assert.equal(timeToServe(rows, { fromS: 0, untilS: 4, goal: 0.95 }), undefined)

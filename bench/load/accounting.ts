@@ -31,7 +31,14 @@ export class Accounting {
   readonly #networks = new Names()
   readonly #fates = new Names()
 
-  add(row: { cohort: string; network: string; atS: number; latencyMs: number; costMs: number; fate: Fate }): void {
+  add(row: {
+    cohort: string
+    network: string
+    atS: number
+    latencyMs: number
+    costMs: number
+    fate: Fate
+  }): void {
     if (this.#count === this.#atS.length) this.#grow()
     const i = this.#count++
     this.#atS[i] = row.atS
@@ -97,7 +104,10 @@ export interface Tally {
 }
 
 /** Adds up the rows that arrived in [fromS, untilS), of one cohort or network when given. */
-export function tally(rows: Rows, window: { fromS: number; untilS: number; cohort?: string; network?: string }): Tally {
+export function tally(
+  rows: Rows,
+  window: { fromS: number; untilS: number; cohort?: string; network?: string },
+): Tally {
   const cohort = window.cohort === undefined ? -1 : rows.cohorts.indexOf(window.cohort)
   const network = window.network === undefined ? -1 : rows.networks.indexOf(window.network)
   const latencies: number[] = []
@@ -131,7 +141,10 @@ export function tally(rows: Rows, window: { fromS: number; untilS: number; cohor
  * following second, down to the last, serves `goal` of those who arrive in it (seconds with fewer
  * than ten arrivals are joined to their neighbours). Undefined when that never comes.
  */
-export function timeToServe(rows: Rows, window: { fromS: number; untilS: number; goal: number }): number | undefined {
+export function timeToServe(
+  rows: Rows,
+  window: { fromS: number; untilS: number; goal: number },
+): number | undefined {
   const seconds = Math.floor(window.untilS - window.fromS)
   let best: number | undefined
   let asked = 0

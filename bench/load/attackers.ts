@@ -1,10 +1,12 @@
 /**
  * Attackers: thousands of addresses, each at its own steady rate, that do not wait for answers.
  *
- * A request goes out when it is due: on a connection of that address that has nothing outstanding,
- * or else on a new one. What stays unanswered for `patienceMs` is forgotten and its connection
- * closed, so a server that stalls meets new connections at the full rate, and never a slower flood.
- * When `maxConnections` are open the oldest unanswered one is closed to make room.
+ * A request goes out when it is due: on a connection of that address that has nothing outstanding;
+ * else on a new one, as long as the address has fewer than its share of `maxConnections`; else
+ * behind an unanswered one (pipelined). So a server that stalls, or that keeps people in line, holds
+ * the attackers' connections full and never meets a slower or a more impatient flood: attackers who
+ * gave up after two seconds made a plain first-come queue with five seconds of room look like a
+ * defence that serves everybody. What stays unanswered for `patienceMs` is closed.
  *
  * Lean on purpose: one read buffer for all sockets, no timer per request, prebuilt heads. One core
  * sends well over 6,000 requests per second (see README).
@@ -36,8 +38,12 @@ function randomHeads(random: Random, host: string, count: number): string[] {
   })
 }
 
+/** Requests one connection may have unanswered before it is given up. */
+const PIPELINE = 16
+
 interface Outstanding {
   readonly link: Link
+  /** The how-manieth request of its connection. */
   readonly serial: number
   readonly sentMs: number
 }
@@ -47,7 +53,10 @@ export class AttackLoad {
   readonly #random: Random
   readonly #heads: string[]
   readonly #order: number[]
+  /** Open connections by source, and those of them with nothing outstanding. */
+  readonly #links: Link[][]
   readonly #idle: Link[][]
+  readonly #perSource: number
   #next = 0
   #stopAtMs: number
   readonly #t0: number
@@ -67,8 +76,13 @@ export class AttackLoad {
     this.plan = plan
     this.#random = seeded(plan.seed)
     this.#heads = randomHeads(this.#random, plan.target.host, 512)
-    this.#order = shuffle(this.#random, plan.sources.map((_, i) => i))
+    this.#order = shuffle(
+      this.#random,
+      plan.sources.map((_, i) => i),
+    )
+    this.#links = plan.sources.map(() => [])
     this.#idle = plan.sources.map(() => [])
+    this.#perSource = Math.max(1, Math.floor(plan.maxConnections / plan.sources.length))
     this.#t0 = plan.startAtMs - Date.now() + performance.now()
     this.#stopAtMs = this.#t0 + plan.untilS * 1000
   }
@@ -107,7 +121,7 @@ export class AttackLoad {
         }
         before = now
         this.#forget(now)
-      }, 5)
+      }, 1)
     })
   }
 
@@ -119,14 +133,19 @@ export class AttackLoad {
     this.#add(this.#errors, code)
   }
 
+  /** Whether the next TLS connection goes on after the server's half of the handshake. */
+  finishes(): boolean {
+    return this.#random() < this.plan.finishShare
+  }
+
   rest(link: Link): void {
     this.#idle[link.source]!.push(link)
   }
 
-  unrest(link: Link): void {
-    const idle = this.#idle[link.source]!
-    const at = idle.indexOf(link)
-    if (at !== -1) idle.splice(at, 1)
+  gone(link: Link): void {
+    this.connections--
+    remove(this.#links[link.source]!, link)
+    remove(this.#idle[link.source]!, link)
   }
 
   #add(map: Map<string, number>, key: string): void {
@@ -143,23 +162,38 @@ export class AttackLoad {
     const source = this.#order[this.#next++ % this.#order.length]!
     const random = this.#random
     const query = Math.floor(random() * 2 ** 48).toString(36)
-    const path = this.plan.path === 'search' ? `/search?q=${query}` : `/article/${below(random, 50)}?${query.slice(0, 3)}=${query}`
+    const path =
+      this.plan.path === 'search'
+        ? `/search?q=${query}`
+        : `/article/${below(random, 50)}?${query.slice(0, 3)}=${query}`
     const own = this.plan.target.forwardedFor ? `X-Forwarded-For: ${this.plan.sources[source]}\r\n` : ''
     const text = `GET ${path}${this.#heads[below(random, 512)]}${own}Connection: ${this.plan.connection === 'keep' ? 'keep-alive' : 'close'}\r\n\r\n`
-    let link = this.#idle[source]!.pop()
-    if (!link) {
-      if (this.connections >= this.plan.maxConnections) this.#makeRoom()
-      link = new Link(this, source)
-      if (++this.connections > this.#mostConnections) this.#mostConnections = this.connections
-    }
+    const link = this.#idle[source]!.pop() ?? this.#open(source)
     link.send(text)
     this.#sent++
     this.#outstanding.push({ link, serial: link.serial, sentMs: now })
   }
 
+  #open(source: number): Link {
+    const links = this.#links[source]!
+    if (this.plan.connection === 'new') {
+      if (this.connections >= this.plan.maxConnections) this.#makeRoom()
+    } else if (links.length >= this.#perSource) {
+      const link = links[below(this.#random, links.length)]!
+      if (link.unanswered < PIPELINE) return link
+      this.#add(this.#answers, 'none')
+      link.close()
+    }
+    const link = new Link(this, source)
+    links.push(link)
+    if (++this.connections > this.#mostConnections) this.#mostConnections = this.connections
+    return link
+  }
+
   #forget(now: number): void {
     const oldest = now - this.plan.patienceMs
-    while (this.#head < this.#outstanding.length && this.#outstanding[this.#head]!.sentMs < oldest) this.#drop()
+    while (this.#head < this.#outstanding.length && this.#outstanding[this.#head]!.sentMs < oldest)
+      this.#drop()
     if (this.#head > 8192) {
       this.#outstanding = this.#outstanding.slice(this.#head)
       this.#head = 0
@@ -172,15 +206,14 @@ export class AttackLoad {
 
   #drop(): void {
     const { link, serial } = this.#outstanding[this.#head++]!
-    if (link.busy && link.serial === serial) {
+    if (!link.closed && link.answered < serial) {
       this.#add(this.#answers, 'none')
       link.close()
     }
   }
 
   #finish(seconds: number): AttackResult {
-    for (const { link } of this.#outstanding.slice(this.#head)) link.close()
-    for (const idle of this.#idle) for (const link of [...idle]) link.close()
+    for (const links of this.#links) for (const link of [...links]) link.close()
     return {
       role: 'attackers',
       seconds,
@@ -193,16 +226,22 @@ export class AttackLoad {
   }
 }
 
+function remove<T>(list: T[], item: T): void {
+  const at = list.indexOf(item)
+  if (at !== -1) list.splice(at, 1)
+}
+
 /** One connection of an attacker. */
 class Link {
   readonly source: number
+  /** Requests sent and answers received. */
   serial = 0
-  busy = false
+  answered = 0
+  closed = false
   readonly #load: AttackLoad
   readonly #socket: Socket
   readonly #reader: ResponseReader
   readonly #tls: LeanTls | undefined
-  #closed = false
 
   constructor(load: AttackLoad, source: number) {
     this.#load = load
@@ -225,9 +264,10 @@ class Link {
     if (tls) {
       this.#tls = new LeanTls({
         host: target.host,
+        halfway: !load.finishes(),
         write: (bytes) => this.#socket.write(bytes),
         data: (bytes) => this.#reader.feed(bytes, bytes.length),
-        failed: () => this.#lost('tls'),
+        failed: (why) => this.#lost(why === 'halfway' ? why : 'tls'),
       })
       this.#tls.start()
     }
@@ -235,9 +275,12 @@ class Link {
     this.#socket.on('close', () => this.#lost('closed'))
   }
 
+  get unanswered(): number {
+    return this.serial - this.answered
+  }
+
   send(text: string): void {
     this.serial++
-    this.busy = true
     if (this.#tls) this.#tls.send(text)
     else this.#socket.write(text, 'latin1')
   }
@@ -252,20 +295,18 @@ class Link {
   }
 
   #response(status: number): void {
-    if (!this.busy) return
-    this.busy = false
+    if (this.closed || this.unanswered === 0) return
+    this.answered++
     this.#load.answered(status)
     if (this.#load.plan.connection === 'new' || this.#reader.closing) this.close()
-    else this.#load.rest(this)
+    else if (this.unanswered === 0) this.#load.rest(this)
   }
 
   #lost(code: string): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#load.connections--
-    if (this.busy && code !== '') this.#load.failed(code)
-    this.busy = false
-    this.#load.unrest(this)
+    if (this.closed) return
+    this.closed = true
+    if (this.unanswered > 0 && code !== '') this.#load.failed(code)
+    this.#load.gone(this)
     this.#socket.destroy()
   }
 }

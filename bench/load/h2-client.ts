@@ -2,7 +2,12 @@
  * One visitor's HTTP/2: a session that stays open between visits, a navigation, then its assets all
  * at once. A visit whose kept session was closed under it begins again on a new one, once.
  */
-import { type ClientHttp2Session, connect as connectH2, constants, type IncomingHttpHeaders } from 'node:http2'
+import {
+  type ClientHttp2Session,
+  connect as connectH2,
+  constants,
+  type IncomingHttpHeaders,
+} from 'node:http2'
 import { connect as connectTls } from 'node:tls'
 import { loopback } from './loopback-only.ts'
 import type { Target } from './plan.ts'
@@ -53,7 +58,9 @@ export class H2Client {
       const afterMs = part.again.afterMs
       await new Promise((resolve) => setTimeout(resolve, afterMs))
     }
-    const parts = await Promise.all(Array.from({ length: assets }, (_, i) => this.#get(`/asset/${i}`, deadlineMs)))
+    const parts = await Promise.all(
+      Array.from({ length: assets }, (_, i) => this.#get(`/asset/${i}`, deadlineMs)),
+    )
     this.#visits++
     costMs += parts.reduce((sum, part) => sum + part.costMs, 0)
     const missing = parts.find((part) => part.fate !== 'served')
@@ -90,10 +97,13 @@ export class H2Client {
         ...fields,
         ...(cookie ? { cookie } : {}),
       })
-      const timer = setTimeout(() => {
-        settle({ fate: 'timeout', costMs: 0, retry: false })
-        stream.close(constants.NGHTTP2_CANCEL)
-      }, Math.max(0, deadlineMs - performance.now()))
+      const timer = setTimeout(
+        () => {
+          settle({ fate: 'timeout', costMs: 0, retry: false })
+          stream.close(constants.NGHTTP2_CANCEL)
+        },
+        Math.max(0, deadlineMs - performance.now()),
+      )
       stream.on('response', (headers: IncomingHttpHeaders & { ':status'?: number }) => {
         status = headers[':status'] ?? 0
         if (headers['set-cookie']) setCookies(headers['set-cookie'])
@@ -106,7 +116,12 @@ export class H2Client {
         const cost = realPage(status, text, path)
         if (cost !== undefined) return settle({ fate: 'served', costMs: cost, retry: false })
         const again = nextStep(status, head, text, path)
-        settle({ fate: status === 200 ? 'other-page' : `status-${status}`, costMs: 0, retry: false, ...(again ? { again } : {}) })
+        settle({
+          fate: status === 200 ? 'other-page' : `status-${status}`,
+          costMs: 0,
+          retry: false,
+          ...(again ? { again } : {}),
+        })
       })
       stream.on('error', lost)
       stream.on('close', lost)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type AddressInfo } from 'node:net'
-import { createServer } from 'node:tls'
+import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
+import { createServer } from 'node:tls'
 import { certificate } from '../lib/certificate.ts'
 import { LeanTls } from './lean-tls.ts'
 

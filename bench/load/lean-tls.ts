@@ -15,6 +15,7 @@ import {
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
+  type Hash,
   randomBytes,
 } from 'node:crypto'
 
@@ -50,8 +51,22 @@ const vector16 = (...parts: Buffer[]) => {
 }
 const extension = (type: number, ...parts: Buffer[]) => Buffer.concat([u16(type), vector16(...parts)])
 
-/** ClientHello handshake message; only the random differs between connections. */
-function clientHello(host: string): Buffer {
+/** One ClientHello for all connections of a process, its random too: servers do not mind. */
+const hellos = new Map<string, { record: Buffer; hash: Hash }>()
+
+function clientHello(host: string): { record: Buffer; hash: Hash } {
+  const made = hellos.get(host)
+  if (made) return made
+  const message = buildHello(host)
+  const hello = {
+    record: Buffer.concat([Buffer.from([22, 3, 1]), u16(message.length), message]),
+    hash: createHash('sha256').update(message),
+  }
+  hellos.set(host, hello)
+  return hello
+}
+
+function buildHello(host: string): Buffer {
   const name = Buffer.from(host, 'latin1')
   const extensions = vector16(
     extension(0, vector16(Buffer.from([0]), vector16(name))),
@@ -61,7 +76,14 @@ function clientHello(host: string): Buffer {
     extension(43, Buffer.from([2, 3, 4])),
     extension(51, vector16(u16(0x001d), vector16(OWN_SHARE))),
   )
-  const body = Buffer.concat([u16(0x0303), randomBytes(32), Buffer.from([0]), vector16(u16(0x1301)), Buffer.from([1, 0]), extensions])
+  const body = Buffer.concat([
+    u16(0x0303),
+    randomBytes(32),
+    Buffer.from([0]),
+    vector16(u16(0x1301)),
+    Buffer.from([1, 0]),
+    extensions,
+  ])
   return Buffer.concat([Buffer.from([1, 0]), u16(body.length), body])
 }
 
@@ -109,6 +131,8 @@ class Keys {
 
 export interface LeanTlsSink {
   readonly host: string
+  /** Hangs up at the server's half of the handshake, its dear part: `failed('halfway')`. */
+  readonly halfway?: boolean
   write(bytes: Buffer): void
   /** Decrypted bytes of the server's. */
   data(bytes: Buffer): void
@@ -117,7 +141,7 @@ export interface LeanTlsSink {
 
 export class LeanTls {
   readonly #sink: LeanTlsSink
-  readonly #transcript = createHash('sha256')
+  #transcript!: Hash
   #state: 'hello' | 'encrypted' | 'open' | 'failed' = 'hello'
   #rest: Buffer = Buffer.alloc(0)
   #handshake: Buffer = Buffer.alloc(0)
@@ -134,8 +158,8 @@ export class LeanTls {
 
   start(): void {
     const hello = clientHello(this.#sink.host)
-    this.#transcript.update(hello)
-    this.#sink.write(Buffer.concat([Buffer.from([22, 3, 1]), u16(hello.length), hello]))
+    this.#transcript = hello.hash.copy()
+    this.#sink.write(hello.record)
   }
 
   send(text: string): void {
@@ -167,7 +191,10 @@ export class LeanTls {
     if (type === 20) return
     if (type === 23) {
       const opened = this.#read?.open(head, body)
-      if (!opened) return this.#fail('record')
+      if (!opened) {
+        this.#fail('record')
+        return
+      }
       type = opened.type
       plain = opened.plain
     }
@@ -202,6 +229,10 @@ export class LeanTls {
     // After the handshake only session tickets come: of no use here.
     if (this.#state === 'open') return
     this.#transcript.update(whole)
+    if (type === 2 && this.#sink.halfway) {
+      this.#fail('halfway')
+      return
+    }
     if (type === 2) this.#serverHello(whole)
     else if (type === 20) this.#finished()
   }
@@ -209,7 +240,10 @@ export class LeanTls {
   #serverHello(whole: Buffer): void {
     // type 1, length 3, version 2, random 32, session id, suite 2, compression 1, extensions.
     let at = 38 + 1 + whole[38]!
-    if (whole.readUInt16BE(at) !== 0x1301) return this.#fail('suite')
+    if (whole.readUInt16BE(at) !== 0x1301) {
+      this.#fail('suite')
+      return
+    }
     at += 5
     let share: Buffer | undefined
     while (at + 4 <= whole.length) {
@@ -217,8 +251,15 @@ export class LeanTls {
       if (whole.readUInt16BE(at) === 51 && length === 36) share = whole.subarray(at + 8, at + 40)
       at += 4 + length
     }
-    if (!share) return this.#fail('key share')
-    const publicKey = createPublicKey({ key: Buffer.concat([SPKI_X25519, share]), format: 'der', type: 'spki' })
+    if (!share) {
+      this.#fail('key share')
+      return
+    }
+    const publicKey = createPublicKey({
+      key: Buffer.concat([SPKI_X25519, share]),
+      format: 'der',
+      type: 'spki',
+    })
     const shared = diffieHellman({ privateKey: KEYS.privateKey, publicKey })
     const hash = this.#transcript.copy().digest()
     this.#handshakeSecret = hmac(DERIVED_EARLY, shared)

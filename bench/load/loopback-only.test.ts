@@ -11,8 +11,23 @@ test('addresses of 127.0.0.0/8 and ::1 pass', () => {
 
 test('everything else is refused, names and look-alikes too', () => {
   const refused = [
-    '192.0.2.1', '0.0.0.0', '128.0.0.1', '12.7.0.1', '::', '2001:db8::1', '::ffff:127.0.0.1', 'localhost',
-    '127.0.0.1.example.org', '127.1', '127.0.0.1 ', '0127.0.0.1', '127.0.0.256', '127.0.0.1/8', '', undefined, 2130706433,
+    '192.0.2.1',
+    '0.0.0.0',
+    '128.0.0.1',
+    '12.7.0.1',
+    '::',
+    '2001:db8::1',
+    '::ffff:127.0.0.1',
+    'localhost',
+    '127.0.0.1.example.org',
+    '127.1',
+    '127.0.0.1 ',
+    '0127.0.0.1',
+    '127.0.0.256',
+    '127.0.0.1/8',
+    '',
+    undefined,
+    2130706433,
   ]
   for (const address of refused) assert.throws(() => loopback(address), NotLoopbackError, String(address))
 })

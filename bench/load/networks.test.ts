@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { loopback } from './loopback-only.ts'
-import { accessLog, attackerAddresses, NETWORKS, networkOf, networksCsv, PROVIDERS, visitorAddresses, zipf } from './networks.ts'
+import {
+  accessLog,
+  attackerAddresses,
+  NETWORKS,
+  networkOf,
+  networksCsv,
+  PROVIDERS,
+  visitorAddresses,
+  zipf,
+} from './networks.ts'
 
 test('the networks file has one line per network, in loopback and private ASNs, without overlap', () => {
   const lines = networksCsv().trimEnd().split('\n')
@@ -31,7 +40,11 @@ test('visitors are distinct, cluster in the first provider, and more of them kee
 
 test('attackers are distinct, never a visitor, and live where the source says', () => {
   const visitors = visitorAddresses(200, 1)
-  for (const [source, kind, networks] of [['hosting', 'hosting', 12], ['proxies', 'proxy', 200], ['providers', 'provider', 5]] as const) {
+  for (const [source, kind, networks] of [
+    ['hosting', 'hosting', 12],
+    ['proxies', 'proxy', 200],
+    ['providers', 'provider', 5],
+  ] as const) {
     const attackers = attackerAddresses(source, 2000, 1, visitors)
     assert.equal(new Set([...attackers, ...visitors]).size, 2200)
     assert.equal(new Set(attackers.map(networkOf)).size, networks)
@@ -46,7 +59,12 @@ test('Zipf shares grow to one', () => {
 })
 
 test('the past access log is in combined format', () => {
-  for (const line of accessLog(['127.10.1.2'], 20, Date.UTC(2026, 0, 2)).trimEnd().split('\n')) {
-    assert.match(line, /^127\.10\.1\.2 - - \[\d\d\/\w{3}\/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET \/article\/\d+ HTTP\/1\.1" 200 \d+ "-" "[^"]+"$/)
+  for (const line of accessLog(['127.10.1.2'], 20, Date.UTC(2026, 0, 2))
+    .trimEnd()
+    .split('\n')) {
+    assert.match(
+      line,
+      /^127\.10\.1\.2 - - \[\d\d\/\w{3}\/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET \/article\/\d+ HTTP\/1\.1" 200 \d+ "-" "[^"]+"$/,
+    )
   }
 })

@@ -81,7 +81,12 @@ export function visitorAddresses(count: number, seed: number): string[] {
 export type Source = 'hosting' | 'proxies' | 'providers'
 
 /** Attackers' addresses; never one of `visitors`. */
-export function attackerAddresses(source: Source, count: number, seed: number, visitors: readonly string[] = []): string[] {
+export function attackerAddresses(
+  source: Source,
+  count: number,
+  seed: number,
+  visitors: readonly string[] = [],
+): string[] {
   const random = seeded(seed ^ 0x5bd1e995)
   const homes: readonly Network[] = source === 'hosting' ? HOSTING : PROXIES
   let next = 0

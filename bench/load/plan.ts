@@ -61,9 +61,15 @@ export interface AttackPlan {
   readonly perSecond: number
   readonly connection: 'keep' | 'new'
   readonly tls: boolean
+  /**
+   * Share of TLS connections that finish their handshake and ask; the others hang up once the server
+   * has done its half, which is the dear one. Below 1 so that one core of load suffices.
+   */
+  readonly finishShare: number
   readonly path: 'page' | 'search'
   /** An attacker forgets an unanswered request after this long and closes its connection. */
   readonly patienceMs: number
+  /** Of all sources together; each may have its even share. */
   readonly maxConnections: number
   readonly pulse?: { readonly onS: number; readonly offS: number }
 }

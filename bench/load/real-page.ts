@@ -10,11 +10,17 @@ export function realPage(status: number, body: string, target: string): number |
 }
 
 /** Where a browser goes next by itself from a page that is not the one asked for. */
-export function nextStep(status: number, head: string, body: string, path: string): { path: string; afterMs: number } | undefined {
+export function nextStep(
+  status: number,
+  head: string,
+  body: string,
+  path: string,
+): { path: string; afterMs: number } | undefined {
   if (status >= 301 && status <= 308 && status !== 304) {
     const location = /\r\nlocation: *([^\r]*)/i.exec(head)?.[1]
     return location?.startsWith('/') ? { path: location, afterMs: 0 } : undefined
   }
-  const refresh = /\r\nrefresh: *(\d+)/i.exec(head) ?? /<meta http-equiv="refresh" content="(\d+)"/i.exec(body)
+  const refresh =
+    /\r\nrefresh: *(\d+)/i.exec(head) ?? /<meta http-equiv="refresh" content="(\d+)"/i.exec(body)
   return refresh ? { path, afterMs: Number(refresh[1]) * 1000 } : undefined
 }

@@ -12,7 +12,12 @@ const STREAM = Buffer.from(
     'HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n',
   ].join(''),
 )
-const EXPECTED = [[200, 'hello'], [200, 'abc0123456789'], [204, ''], [503, '']]
+const EXPECTED = [
+  [200, 'hello'],
+  [200, 'abc0123456789'],
+  [204, ''],
+  [503, ''],
+]
 
 function readIn(pieces: Buffer[]): { seen: unknown[]; closing: boolean } {
   const seen: unknown[] = []

@@ -11,8 +11,8 @@ import { H2Client } from './h2-client.ts'
 import { loopback } from './loopback-only.ts'
 import { networkOf } from './networks.ts'
 import type { Cohort, VisitorPlan } from './plan.ts'
-import { nextStep, realPage } from './real-page.ts'
 import { below, exponential, type Random, seeded } from './random.ts'
+import { nextStep, realPage } from './real-page.ts'
 import { ResponseReader } from './response-reader.ts'
 
 const MOST_CONNECTIONS = 6
@@ -39,8 +39,18 @@ interface Ask {
 export interface VisitorResult {
   readonly role: 'visitors'
   readonly rows: Rows
-  readonly streams: { readonly wanted: number; readonly open: number; readonly events: number; readonly eventsWanted: number }
-  readonly downloads: { readonly wanted: number; readonly whole: number; readonly broken: number; readonly bytes: number }
+  readonly streams: {
+    readonly wanted: number
+    readonly open: number
+    readonly events: number
+    readonly eventsWanted: number
+  }
+  readonly downloads: {
+    readonly wanted: number
+    readonly whole: number
+    readonly broken: number
+    readonly bytes: number
+  }
 }
 
 export class VisitorLoad {
@@ -66,7 +76,10 @@ export class VisitorLoad {
     this.#cohorts = plan.cohorts.map((cohort) => ({
       cohort,
       visitors: cohort.addresses.map((address, i) => new Visitor(this, cohort, loopback(address), i)),
-      nextMs: this.t0 + cohort.fromS * 1000 + exponential(this.#random, (cohort.perSecond * cohort.addresses.length) / 1000),
+      nextMs:
+        this.t0 +
+        cohort.fromS * 1000 +
+        exponential(this.#random, (cohort.perSecond * cohort.addresses.length) / 1000),
     }))
   }
 
@@ -117,7 +130,14 @@ export class VisitorLoad {
         const dear = this.#random() < group.cohort.searchShare
         const n = below(this.#random, 50)
         const path = dear ? `/search?q=word${n}` : n === 0 ? '/' : `/article/${n}`
-        const ask: Ask = { visitor, arrivedMs: group.nextMs, path, hops: 0, over: false, connection: undefined }
+        const ask: Ask = {
+          visitor,
+          arrivedMs: group.nextMs,
+          path,
+          hops: 0,
+          over: false,
+          connection: undefined,
+        }
         this.#asks.push(ask)
         this.#arrived++
         visitor.ask(ask)
@@ -148,9 +168,15 @@ export class VisitorLoad {
     const { target } = this.plan
     const state = { open: false, events: 0 }
     if (path === '/events') this.#streams.push(state)
-    const socket = connect({ host: target.address, port: target.port, ...source(address, target.forwardedFor) })
+    const socket = connect({
+      host: target.address,
+      port: target.port,
+      ...source(address, target.forwardedFor),
+    })
     let bytes = 0
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${target.host}\r\nUser-Agent: ${AGENTS[0]}\r\nAccept: */*\r\n${forwarded(address, target.forwardedFor)}\r\n`)
+    socket.write(
+      `GET ${path} HTTP/1.1\r\nHost: ${target.host}\r\nUser-Agent: ${AGENTS[0]}\r\nAccept: */*\r\n${forwarded(address, target.forwardedFor)}\r\n`,
+    )
     socket.on('data', (data) => {
       bytes += data.length
       if (path === '/events') {
@@ -247,14 +273,17 @@ class Visitor {
 
   ask(ask: Ask): void {
     if (this.#h2) {
-      void this.#h2.visit(ask.path, this.cohort.assets, ask.arrivedMs + this.load.plan.deadlineMs).then((end) => {
-        this.load.over(ask, end.fate, end.costMs)
-      })
+      void this.#h2
+        .visit(ask.path, this.cohort.assets, ask.arrivedMs + this.load.plan.deadlineMs)
+        .then((end) => {
+          this.load.over(ask, end.fate, end.costMs)
+        })
       return
     }
     const idle = this.cohort.connection === 'keep' ? this.#idle.pop() : undefined
     if (idle) idle.send(ask)
-    else if (this.cohort.connection !== 'keep' || this.#connections.size < MOST_CONNECTIONS) this.#open().send(ask)
+    else if (this.cohort.connection !== 'keep' || this.#connections.size < MOST_CONNECTIONS)
+      this.#open().send(ask)
     else this.#line.push(ask)
   }
 
@@ -282,9 +311,15 @@ class Visitor {
     }
     if (ask.over) return
     const cost = realPage(status, body, ask.path)
-    if (cost !== undefined) return this.load.over(ask, 'served', cost)
+    if (cost !== undefined) {
+      this.load.over(ask, 'served', cost)
+      return
+    }
     const onward = nextStep(status, head, body, ask.path)
-    if (!onward || ++ask.hops > MOST_HOPS) return this.load.over(ask, status === 200 ? 'other-page' : `status-${status}`, 0)
+    if (!onward || ++ask.hops > MOST_HOPS) {
+      this.load.over(ask, status === 200 ? 'other-page' : `status-${status}`, 0)
+      return
+    }
     ask.path = onward.path
     if (onward.afterMs === 0) this.ask(ask)
     else setTimeout(() => ask.over || this.ask(ask), onward.afterMs)
@@ -333,7 +368,8 @@ class H1Connection {
     const { target } = visitor.load.plan
     const from = source(visitor.address, target.forwardedFor)
     if (visitor.cohort.protocol === 'https') {
-      const resumed = visitor.cohort.connection === 'fresh' || !visitor.ticket ? {} : { session: visitor.ticket }
+      const resumed =
+        visitor.cohort.connection === 'fresh' || !visitor.ticket ? {} : { session: visitor.ticket }
       const socket: TLSSocket = connectTls({
         host: target.address,
         port: target.tlsPort,
@@ -351,7 +387,10 @@ class H1Connection {
       this.#socket = connect({ host: target.address, port: target.port, ...from })
     }
     this.#socket.setNoDelay(true)
-    this.#reader = new ResponseReader({ response: (status, head, body) => this.#response(status, head, body) }, true)
+    this.#reader = new ResponseReader(
+      { response: (status, head, body) => this.#response(status, head, body) },
+      true,
+    )
     this.#socket.on('data', (data: Buffer) => {
       this.#heard = true
       this.#reader.feed(data, data.length)
@@ -374,7 +413,10 @@ class H1Connection {
 
   #response(status: number, head: string, body: string): void {
     const ask = this.#ask
-    if (!ask) return this.close()
+    if (!ask) {
+      this.close()
+      return
+    }
     this.#ask = undefined
     ask.connection = undefined
     this.#used = true
@@ -395,7 +437,10 @@ class H1Connection {
     if (!ask || ask.over) return
     ask.connection = undefined
     // A kept connection may be closed at any time: browsers ask again on a new one.
-    if (this.#used && !this.#heard) return this.#visitor.ask(ask)
+    if (this.#used && !this.#heard) {
+      this.#visitor.ask(ask)
+      return
+    }
     this.#visitor.load.over(ask, why === 'ECONNREFUSED' ? 'unreachable' : 'connection-lost', 0)
   }
 }

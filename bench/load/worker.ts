@@ -19,7 +19,12 @@ process.once('message', (plan: Plan) => {
 process.send?.({ ready: true })
 
 function attack(plan: Extract<Plan, { role: 'attackers' }>): AttackLoad {
-  bounded({ sources: plan.sources.length, seconds: plan.untilS, perSecond: plan.perSecond, connections: plan.maxConnections })
+  bounded({
+    sources: plan.sources.length,
+    seconds: plan.untilS,
+    perSecond: plan.perSecond,
+    connections: plan.maxConnections,
+  })
   const load = new AttackLoad(plan)
   process.on('message', () => load.stop())
   return load
@@ -27,7 +32,8 @@ function attack(plan: Extract<Plan, { role: 'attackers' }>): AttackLoad {
 
 function visit(plan: Extract<Plan, { role: 'visitors' }>): VisitorLoad {
   const perSecond = plan.cohorts.reduce((sum, c) => sum + c.perSecond * c.addresses.length, 0)
-  const sources = plan.cohorts.reduce((sum, c) => sum + c.addresses.length, 0) + plan.streams.length + plan.downloads.length
+  const sources =
+    plan.cohorts.reduce((sum, c) => sum + c.addresses.length, 0) + plan.streams.length + plan.downloads.length
   bounded({ sources, seconds: plan.seconds, perSecond, connections: 0 })
   return new VisitorLoad(plan)
 }

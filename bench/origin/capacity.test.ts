@@ -20,7 +20,10 @@ test('a full queue turns away, and takes again once somebody has started', () =>
 })
 
 test('never more than servers × time is worked, whatever arrives', () => {
-  const jobs = fc.array(fc.record({ gap: fc.integer({ min: 0, max: 20 }), cost: fc.integer({ min: 1, max: 100 }) }), { minLength: 1, maxLength: 200 })
+  const jobs = fc.array(
+    fc.record({ gap: fc.integer({ min: 0, max: 20 }), cost: fc.integer({ min: 1, max: 100 }) }),
+    { minLength: 1, maxLength: 200 },
+  )
   fc.assert(
     fc.property(jobs, fc.integer({ min: 1, max: 8 }), (list, servers) => {
       const capacity = new Capacity(servers, 50)

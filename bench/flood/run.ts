@@ -1,0 +1,332 @@
+/** One run: one scenario before one peer with one setting. Starts everything, measures, ends everything. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { certificate, HOST } from '../lib/certificate.ts'
+import { freePorts } from '../lib/ports.ts'
+import { Child, CORES, cpuMs, memory } from '../lib/processes.ts'
+import { fairness } from '../lib/stats.ts'
+import { type Tally, tally, timeToServe } from '../load/accounting.ts'
+import { accessLog, networksCsv } from '../load/networks.ts'
+import type { AttackPlan, AttackResult, Plan, Target, VisitorPlan } from '../load/plan.ts'
+import type { VisitorResult } from '../load/visitors.ts'
+import { type OriginPlan, type OriginStats, USUAL_ORIGIN } from '../origin/origin.ts'
+import type { Peer, PeerPlace, RunningPeer, Variant } from '../peers/peer.ts'
+import { HOLDERS, REGULARS, type Scenario, type Timing } from './scenarios.ts'
+
+const LOAD = join(import.meta.dirname, '../load/worker.ts')
+const ORIGIN = join(import.meta.dirname, '../origin/main.ts')
+const DEADLINE_MS = 10_000
+const LATE_S = 5
+
+export interface Progress {
+  readonly second: number
+  readonly arrived: number
+  readonly served: number
+  readonly attackSent: number
+}
+
+export interface RunRecord {
+  readonly scenario: string
+  readonly peer: string
+  readonly setting: string
+  readonly timing: Timing
+  /** Visitors who arrived in the flood; `settled` leaves out its first second. */
+  readonly flood: Tally
+  readonly settled: Tally
+  readonly calm: Tally
+  readonly cohorts: Readonly<Record<string, Tally>>
+  /** Share of finished origin time that went into pages which visitors received. */
+  readonly originShare: number
+  /** Share of the origin's capacity that went into such pages. */
+  readonly capacityShare: number
+  /** Seconds from onset until ≥ 95 % of visitors are served for good; null when never. */
+  readonly mitigatedS: number | null
+  /** The same with 99 %: "full throughput". */
+  readonly recoveredS: number | null
+  /** Jain's index over the providers' shares of visitors served. */
+  readonly fairness: number
+  /** CPU of the peer in the flood, as a share of one core. */
+  readonly cpuShare: number
+  readonly rss: number
+  readonly peakRss: number
+  readonly origin: { readonly busyMs: number; readonly answered: number; readonly turnedAway: number }
+  readonly attack: AttackResult | null
+  readonly streams: VisitorResult['streams']
+  readonly downloads: VisitorResult['downloads']
+  readonly perSecond: readonly {
+    readonly s: number
+    readonly asked: number
+    readonly served: number
+    readonly p99Ms: number
+  }[]
+}
+
+export interface RunOptions {
+  readonly timing: Timing
+  /** New connections with handshake per second that one core can do. */
+  readonly handshakesPerSecond: number
+  readonly onProgress?: (progress: Progress) => void
+}
+
+const sleepUntil = (atMs: number) =>
+  new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, atMs - Date.now())))
+
+export async function runOnce(
+  scenario: Scenario,
+  peer: Peer,
+  variant: Variant,
+  options: RunOptions,
+): Promise<RunRecord> {
+  const folder = mkdtempSync(join(tmpdir(), 'digue-bench-'))
+  const children: Child[] = []
+  let running: RunningPeer | undefined
+  try {
+    const tls = certificate()
+    const files = {
+      cert: join(folder, 'cert.pem'),
+      key: join(folder, 'key.pem'),
+      networks: join(folder, 'networks.csv'),
+      log: join(folder, 'access.log'),
+    }
+    writeFileSync(files.cert, tls.cert)
+    writeFileSync(files.key, tls.key, { mode: 0o600 })
+    writeFileSync(files.networks, networksCsv())
+    writeFileSync(files.log, accessLog(REGULARS, 20_000, Date.now() - 3_600_000))
+
+    const originPlan: OriginPlan = { ...USUAL_ORIGIN, ...scenario.origin, tls }
+    const origin = new Child('origin', [process.execPath, ORIGIN, JSON.stringify(originPlan)], {
+      core: CORES?.load,
+      ipc: true,
+    })
+    children.push(origin)
+    const [originPort, originTlsPort] = await origin.message<[number, number]>('ports')
+    const ask = (command: object): Promise<OriginStats> => {
+      const answer = origin.message<OriginStats>('stats')
+      origin.send(command)
+      return answer
+    }
+    const [port, tlsPort] = (await freePorts(2)) as [number, number]
+    const place: PeerPlace = {
+      folder,
+      originPort,
+      originTlsPort,
+      port,
+      tlsPort,
+      certFile: files.cert,
+      keyFile: files.key,
+      networksFile: files.networks,
+      baselineFile: files.log,
+      forwardedFor: false,
+      core: CORES?.server,
+    }
+    const isUnprotected = peer.name === 'unprotected'
+    const target: Target = {
+      address: '127.0.0.1',
+      port: isUnprotected ? originPort : port,
+      tlsPort: isUnprotected ? originTlsPort : tlsPort,
+      host: HOST,
+      forwardedFor: false,
+    }
+    if (!scenario.lateStart) running = await peer.start(place, variant)
+
+    const visitors = new Child('visitors', [process.execPath, LOAD], { core: CORES?.load, ipc: true })
+    // Politer than visitors and origin: when the core is full, it is the flood that gets thinner, and
+    // the table says so.
+    const attackers = scenario.attack
+      ? new Child('attackers', [process.execPath, LOAD], { core: CORES?.load, ipc: true, nice: 5 })
+      : undefined
+    children.push(visitors, ...(attackers ? [attackers] : []))
+    await Promise.all([visitors.message('ready'), attackers?.message('ready')])
+
+    const lead = scenario.lateStart ? LATE_S : options.timing.calmS
+    const timing: Timing = { calmS: lead, floodS: options.timing.floodS }
+    const endS = timing.calmS + timing.floodS
+    const startAtMs = Date.now() + 300
+    const seen = { arrived: 0, served: 0, sent: 0 }
+    const watch = (child: Child) =>
+      child.process.on(
+        'message',
+        (message: { progress?: { arrived?: number; served?: number; sent?: number } }) => {
+          seen.arrived += message.progress?.arrived ?? 0
+          seen.served += message.progress?.served ?? 0
+          seen.sent += message.progress?.sent ?? 0
+        },
+      )
+    watch(visitors)
+    const visited = visitors.message<VisitorResult>('result')
+    visitors.send(visitorPlan(scenario, target, startAtMs, timing))
+    let attacked: Promise<AttackResult> | undefined
+    if (attackers && scenario.attack) {
+      watch(attackers)
+      attacked = attackers.message<AttackResult>('result')
+      attacked.catch(() => {})
+      attackers.send(attackPlan(scenario, target, startAtMs, timing, options.handshakesPerSecond))
+    }
+    visited.catch(() => {})
+    const timer = setInterval(() => {
+      options.onProgress?.({
+        second: (Date.now() - startAtMs) / 1000,
+        arrived: seen.arrived,
+        served: seen.served,
+        attackSent: seen.sent,
+      })
+      seen.arrived = seen.served = seen.sent = 0
+    }, 1000)
+    try {
+      if (scenario.lateStart) {
+        await sleepUntil(startAtMs + LATE_S * 1000)
+        running = await peer.start(place, variant)
+      }
+      const onsetMs = scenario.lateStart ? Date.now() : startAtMs + timing.calmS * 1000
+      const fromS = (onsetMs - startAtMs) / 1000
+      await sleepUntil(onsetMs)
+      if (scenario.slower) await ask({ do: 'slow', factor: scenario.slower })
+      const before = await ask({ do: 'stats' })
+      const cpuBefore = cpuMs(running!.pids())
+      const wallBefore = performance.now()
+      await sleepUntil(startAtMs + endS * 1000)
+      const after = await ask({ do: 'stats' })
+      const cpuShare = (cpuMs(running!.pids()) - cpuBefore) / (performance.now() - wallBefore)
+      const { rss, peak } = memory(running!.pids())
+      const result = await visited
+      attackers?.send({ stop: true })
+      const attack = (await attacked) ?? null
+      return record({
+        scenario,
+        peer,
+        variant,
+        timing,
+        fromS,
+        endS,
+        result,
+        attack,
+        before,
+        after,
+        cpuShare,
+        rss,
+        peak,
+        servers: originPlan.servers,
+      })
+    } finally {
+      clearInterval(timer)
+    }
+  } finally {
+    await Promise.all(children.map((child) => child.stop()))
+    await running?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function visitorPlan(scenario: Scenario, target: Target, startAtMs: number, timing: Timing): VisitorPlan {
+  return {
+    role: 'visitors',
+    target,
+    seed: 1,
+    startAtMs,
+    seconds: timing.calmS + timing.floodS,
+    deadlineMs: DEADLINE_MS,
+    cohorts: scenario.cohorts(timing),
+    streams: HOLDERS.slice(0, scenario.streams ?? 0),
+    downloads: HOLDERS.slice(50, 50 + (scenario.downloads ?? 0)),
+  }
+}
+
+function attackPlan(
+  scenario: Scenario,
+  target: Target,
+  startAtMs: number,
+  timing: Timing,
+  handshakes: number,
+): Plan {
+  const attack = scenario.attack!
+  const each = attack.perSecond
+  const plan: AttackPlan = {
+    role: 'attackers',
+    target,
+    seed: 2,
+    startAtMs,
+    fromS: scenario.lateStart ? 0 : timing.calmS,
+    // Goes on until the last visitor's fate is known; told to stop before.
+    untilS: timing.calmS + timing.floodS + DEADLINE_MS / 1000 + 5,
+    sources: attack.sources,
+    perSecond: typeof each === 'number' ? each * attack.sources.length : each.handshakes * handshakes,
+    connection: attack.connection ?? 'keep',
+    tls: attack.tls ?? false,
+    finishShare: 0.3,
+    path: attack.path ?? 'page',
+    patienceMs: 10_000,
+    // Within what every peer can hold with 20,000 descriptors, two per proxied connection: running out
+    // of connections is a question of its own (bench:slow).
+    maxConnections: 8000,
+    ...(attack.pulse ? { pulse: attack.pulse } : {}),
+  }
+  return plan
+}
+
+interface Measured {
+  readonly scenario: Scenario
+  readonly peer: Peer
+  readonly variant: Variant
+  readonly timing: Timing
+  readonly fromS: number
+  readonly endS: number
+  readonly result: VisitorResult
+  readonly attack: AttackResult | null
+  readonly before: OriginStats
+  readonly after: OriginStats
+  readonly cpuShare: number
+  readonly rss: number
+  readonly peak: number
+  readonly servers: number
+}
+
+function record(m: Measured): RunRecord {
+  const { rows } = m.result
+  const window = { fromS: m.fromS, untilS: m.endS }
+  const settledWindow = { fromS: m.fromS + 1, untilS: m.endS }
+  const flood = tally(rows, window)
+  const busyMs = m.after.busyMs - m.before.busyMs
+  const capacityMs = (m.after.atMs - m.before.atMs) * m.servers
+  const shares = rows.networks
+    .map((network) => tally(rows, { ...settledWindow, network }))
+    .filter((t) => t.asked > 0)
+  const seconds = Array.from({ length: Math.ceil(m.endS) }, (_, s) => ({
+    s,
+    ...tally(rows, { fromS: s, untilS: s + 1 }),
+  }))
+  return {
+    scenario: m.scenario.name,
+    peer: m.peer.name,
+    setting: m.variant.label,
+    timing: m.timing,
+    flood,
+    settled: tally(rows, settledWindow),
+    calm: tally(rows, { fromS: 0, untilS: m.fromS }),
+    cohorts: Object.fromEntries(
+      rows.cohorts.map((cohort) => [cohort, tally(rows, { ...settledWindow, cohort })]),
+    ),
+    originShare: busyMs > 0 ? Math.min(1, flood.costMs / busyMs) : 0,
+    capacityShare: Math.min(1, flood.costMs / capacityMs),
+    mitigatedS: timeToServe(rows, { ...window, goal: 0.95 }) ?? null,
+    recoveredS: timeToServe(rows, { ...window, goal: 0.99 }) ?? null,
+    fairness: fairness(shares.map((t) => t.served / t.asked)),
+    cpuShare: m.cpuShare,
+    rss: m.rss,
+    peakRss: m.peak,
+    origin: {
+      busyMs,
+      answered: m.after.answered - m.before.answered,
+      turnedAway: m.after.turnedAway - m.before.turnedAway,
+    },
+    attack: m.attack,
+    streams: m.result.streams,
+    downloads: m.result.downloads,
+    perSecond: seconds.map((t) => ({
+      s: t.s,
+      asked: t.asked,
+      served: t.served,
+      p99Ms: Math.round(t.p99Ms * 10) / 10,
+    })),
+  }
+}

@@ -1,0 +1,87 @@
+/** Digue with its defaults and one edge thread: nothing is tuned for a scenario. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePorts } from '../lib/ports.ts'
+import { Child, listening } from '../lib/processes.ts'
+import type { Peer, PeerPlace, Variant } from './peer.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+
+export interface RunningDigue {
+  readonly port: number
+  readonly tlsPort: number
+  readonly metricsPort: number
+  readonly folder: string
+  readonly child: Child
+  pids(): number[]
+  stop(): Promise<void>
+}
+
+/** YAML is a superset of JSON: the configuration is written as JSON. */
+export function digueConfig(place: PeerPlace, metricsPort: number, extra: object = {}): string {
+  const tls = place.tlsPort > 0
+  return JSON.stringify(
+    {
+      state: place.folder,
+      threads: 1,
+      listen: [
+        { address: '127.0.0.1', port: place.port },
+        ...(tls ? [{ address: '127.0.0.1', port: place.tlsPort, tls: true }] : []),
+      ],
+      networks: place.networksFile,
+      admin: { metrics: `127.0.0.1:${metricsPort}` },
+      log: { requests: 'none' },
+      ...(place.forwardedFor ? { trustedProxies: ['127.0.0.1/32'] } : {}),
+      sites: [
+        {
+          hosts: ['*'],
+          origins: [`http://127.0.0.1:${place.originPort}`],
+          ...(tls ? { certificate: place.certFile, key: place.keyFile } : {}),
+        },
+      ],
+      ...extra,
+    },
+    undefined,
+    2,
+  )
+}
+
+export async function startDigue(
+  place: PeerPlace,
+  variant: Variant,
+  extra: object = {},
+): Promise<RunningDigue> {
+  const [metricsPort] = (await freePorts(1)) as [number]
+  const file = join(place.folder, 'digue.yaml')
+  writeFileSync(file, digueConfig(place, metricsPort, extra))
+  const baseline = variant.settings['baseline'] ? ['--baseline-from', place.baselineFile] : []
+  const child = new Child(
+    'digue',
+    [process.execPath, '-C', 'source', join(ROOT, 'src/cli/main.ts'), 'run', '--config', file, ...baseline],
+    { core: place.core, cwd: ROOT },
+  )
+  await listening(child, place.port)
+  return {
+    port: place.port,
+    tlsPort: place.tlsPort,
+    metricsPort,
+    folder: place.folder,
+    child,
+    pids: () => child.pids(),
+    stop: () => child.stop(),
+  }
+}
+
+export const digue: Peer = {
+  name: 'digue',
+  variants: [{ label: '', settings: {} }],
+  needs: {},
+  start: (place, variant) => startDigue(place, variant),
+}
+
+export const digueWithBaseline: Peer = {
+  name: 'digue --baseline-from',
+  variants: [{ label: '', settings: { baseline: true } }],
+  needs: {},
+  start: (place, variant) => startDigue(place, variant),
+}
