@@ -50,6 +50,8 @@ const CLIENT_HELLO = 1
 /** More values than any client sends, in any one list. */
 const MOST_VALUES = 256
 const MOST_TICKETS = 4
+/** Real clients split a hello in two or three; reading costs a copy per try. */
+const MOST_RECORDS = 64
 
 const EXT_SERVER_NAME = 0
 const EXT_GROUPS = 10
@@ -90,7 +92,9 @@ function parseFragmented(bytes: Uint8Array): HelloResult {
   const joined = new Uint8Array(Math.min(bytes.length, LARGEST_HELLO_BYTES))
   let used = 0
   let at = 0
+  let records = 0
   while (at + 5 <= bytes.length) {
+    if (++records > MOST_RECORDS) return malformed('too many records')
     if (bytes[at] !== RECORD_HANDSHAKE || bytes[at + 1] !== 3) return malformed('not a handshake record')
     const length = (bytes[at + 3]! << 8) | bytes[at + 4]!
     // An empty fragment of a handshake message is forbidden (RFC 8446 §5.1): a cheap way to stall.

@@ -101,9 +101,9 @@ function segmentTemplate(target: string, start: number, end: number): string {
   }
   if (seen === DIGIT) return '{n}'
   if ((seen & (LETTER | PLAIN)) === 0) {
+    if (length === 36 && dashes === 4) return '{hex}'
     // Digits and dashes: a date, a phone number, a range.
     if ((seen & HEX) === 0) return digits > 0 ? '{n}' : target.slice(start, end)
-    if (length === 36 && dashes === 4) return '{hex}'
     if (dashes === 0 && length >= 16) return '{hex}'
     // "cafe", "face", "deadbeef": words too; only with digits among them an identifier.
     if (dashes === 0 && digits > 0 && length >= 8) return '{hex}'
