@@ -25,7 +25,10 @@ export class Decisions {
     this.#refuse = side(live.filter((decision) => decision.effect === 'refuse'))
     this.#isEmpty = live.length === 0
     this.#looksAtPaths = this.#allow.paths.length > 0 || this.#refuse.paths.length > 0
-    this.validUntilMs = live.reduce((first, decision) => Math.min(first, decision.expiresAtMs), Number.POSITIVE_INFINITY)
+    this.validUntilMs = live.reduce(
+      (first, decision) => Math.min(first, decision.expiresAtMs),
+      Number.POSITIVE_INFINITY,
+    )
   }
 
   effectOn(client: ClientAddress, host: string, target: string): 'allow' | 'refuse' | undefined {

@@ -1,4 +1,5 @@
 /** What the main thread holds of the edge: its threads as one. */
+import type { CapacityState, WeightTable } from '#admission'
 import type { Config } from '#config'
 import type { EdgeReport, Policy } from '#control'
 
@@ -24,6 +25,12 @@ export interface Edge {
   readonly ports: readonly number[]
   /** Number of threads that serve. */
   readonly threads: number
+  /** Calm-weather shares over all sites, for connections and handshakes; the brain publishes into it. */
+  readonly weights: WeightTable
+  /** The same of one site, by its first host. */
+  weightsOf(site: string): WeightTable | undefined
+  /** A site's limit and what is in flight. */
+  capacityOf(site: string): CapacityState | undefined
   setPolicy(policy: Policy): void
   /**
    * Puts a validated configuration in force without closing a connection: sites, origins,
@@ -33,6 +40,8 @@ export interface Edge {
   reload(config: Config): Promise<void>
   /** Takes no new connection, lets what is open finish, and closes what is left after `deadlineMs`. */
   drain(deadlineMs: number): Promise<void>
+  /** Ends a thread as a fault would; it is replaced. For tests. */
+  killThread(thread: number): void
   /** Stops at once. */
   close(): Promise<void>
 }

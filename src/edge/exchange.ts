@@ -25,7 +25,7 @@ export interface Carrier {
    */
   collect?(exchange: Exchange): boolean
   /**
-   * Sends a complete answer. The transport adds framing, and closes the connection when `close` is
+   * Sends a complete answer; the caller ends the exchange. The transport adds framing, and closes the connection when `close` is
    * set or when the request's body was not read to its end.
    */
   answer(exchange: Exchange, answer: Answer, close: boolean): void
@@ -44,7 +44,10 @@ export interface Desk {
   /** A waiting exchange was admitted or shed by its gate. */
   decided(exchange: Exchange, verdict: Verdict): void
   bodyRead(exchange: Exchange): void
+  longLived(exchange: Exchange): void
   firstByte(exchange: Exchange): void
+  /** Answers with what is wrong with the request, and ends. */
+  fault(exchange: Exchange, status: number, reason: string): void
   /** The permit is to be given back, or the waiting claim withdrawn. */
   release(exchange: Exchange, outcome: Outcome): void
   ended(exchange: Exchange, result: EndResult): void
@@ -75,6 +78,8 @@ export class Exchange implements Claim {
   client: ClientAddress
   /** The client came over HTTPS, as far as its direct peer may say so. */
   secure: boolean
+  /** The direct peer is a proxy that the operator trusts. */
+  peerTrusted = false
   site!: SiteRuntime
   lane: Lane = 'unproven'
   route = ''
@@ -135,6 +140,16 @@ export class Exchange implements Claim {
   /** The origin's last byte has come: its permit goes to the next, the client may still be reading. */
   originEnded(outcome: Outcome): void {
     this.#desk.release(this, outcome)
+  }
+
+  /** By the carrier, before a response head was sent: what is wrong with the request. The connection closes. */
+  fault(status: number, reason: string): void {
+    if (!this.ended) this.#desk.fault(this, status, reason)
+  }
+
+  /** It will last (101 Switching Protocols): its permit goes to the next at once. */
+  goLongLived(): void {
+    this.#desk.longLived(this)
   }
 
   /** The exchange is over, however it ended. Later calls do nothing. */

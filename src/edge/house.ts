@@ -1,10 +1,11 @@
 /** What one edge thread knows: its sites with their gates and origins, the policy, the counters. */
+
+import type { Dispatcher } from 'undici'
 import type { Gate } from '#admission'
 import type { Config, SiteConfig } from '#config'
 import type { Policy } from '#control'
 import { Ring } from '#kit'
 import type { ExchangeRecord } from '#record'
-import type { Dispatcher } from 'undici'
 import { type GateReport, SiteTally } from './site-tally.ts'
 
 /** One origin server of a site. */
@@ -39,6 +40,8 @@ export interface OriginSet {
 export interface SiteGate extends Gate {
   /** The site is calm: its traffic is the baseline. */
   learning: boolean
+  /** A permit that another thread freed may be for a claim here. */
+  woken(nowMs: number): void
   report(): GateReport
 }
 

@@ -1,1 +1,2 @@
 export type { Edge, EdgeEvent, EdgeOptions } from './edge.ts'
+export { EdgeError, startEdge } from './threads.ts'

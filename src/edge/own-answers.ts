@@ -20,9 +20,17 @@ function problem(status: number, reason: string, detail: string, extra: readonly
 }
 
 /** A page of one thought: self-contained, no script, works when nothing else does. */
-function page(status: number, texts: { fr: readonly string[]; en: readonly string[] }, retry: boolean, extra: readonly string[]): Answer {
+function page(
+  status: number,
+  texts: { fr: readonly string[]; en: readonly string[] },
+  retry: boolean,
+  extra: readonly string[],
+): Answer {
   const block = (lang: string, lines: readonly string[], again: string) =>
-    `<div lang=${lang}><h1>${lines[0]}</h1>${lines.slice(1).map((line) => `<p>${line}`).join('')}${
+    `<div lang=${lang}><h1>${lines[0]}</h1>${lines
+      .slice(1)
+      .map((line) => `<p>${line}`)
+      .join('')}${
       retry ? `<p><a href="">${again}</a> · <a href="/">${lang === 'fr' ? 'Accueil' : 'Home page'}</a>` : ''
     }</div>`
   const body = `<!doctype html><html lang=fr><meta charset=utf-8><meta name=viewport content="width=device-width"><title>${texts.fr[0]}</title><style>body{font:1.1em/1.5 system-ui,sans-serif;max-width:34em;margin:2em auto;padding:0 1em;color:#1b2733;background:#fff}h1{font-size:1.2em}a{color:#0b4f7d}</style>${block('fr', texts.fr, 'Réessayer')}<hr>${block('en', texts.en, 'Try again')}`
@@ -30,8 +38,14 @@ function page(status: number, texts: { fr: readonly string[]; en: readonly strin
 }
 
 const BUSY = {
-  fr: ['Le site reçoit beaucoup plus de demandes que d’habitude', 'Votre demande n’a pas pu passer. Patientez un instant, puis réessayez.'],
-  en: ['The site receives far more requests than usual', 'Yours could not get through. Please wait a moment, then try again.'],
+  fr: [
+    'Le site reçoit beaucoup plus de demandes que d’habitude',
+    'Votre demande n’a pas pu passer. Patientez un instant, puis réessayez.',
+  ],
+  en: [
+    'The site receives far more requests than usual',
+    'Yours could not get through. Please wait a moment, then try again.',
+  ],
 } as const
 
 /** For a form that was sent: its data is not lost if the person goes back, and nothing turns it into a GET. */
@@ -41,8 +55,14 @@ const BUSY_FORM = {
 } as const
 
 const REFUSED = {
-  fr: ['Accès refusé', 'L’administrateur du site n’accepte pas les demandes de votre réseau. Écrivez-lui s’il s’agit d’une erreur.'],
-  en: ['Access refused', 'The site’s operator does not accept requests from your network. Write to them if this is a mistake.'],
+  fr: [
+    'Accès refusé',
+    'L’administrateur du site n’accepte pas les demandes de votre réseau. Écrivez-lui s’il s’agit d’une erreur.',
+  ],
+  en: [
+    'Access refused',
+    'The site’s operator does not accept requests from your network. Write to them if this is a mistake.',
+  ],
 } as const
 
 const FAILED = {
@@ -72,7 +92,8 @@ export function shedAnswer(reason: ShedReason, retryAfterS: number, kind: Kind, 
   return once(`shed ${reason} ${form} ${seconds}`, () => {
     const status = reason === 'hammering' ? 429 : 503
     const extra = ['retry-after', String(seconds), 'digue-mitigated', reason]
-    if (form === 'other' || status === 429) return problem(status, reason, status === 429 ? 'Too many requests' : 'Temporarily overloaded', extra)
+    if (form === 'other' || status === 429)
+      return problem(status, reason, status === 429 ? 'Too many requests' : 'Temporarily overloaded', extra)
     return form === 'form' ? page(status, BUSY_FORM, false, extra) : page(status, BUSY, true, extra)
   })
 }
@@ -81,7 +102,9 @@ export function shedAnswer(reason: ShedReason, retryAfterS: number, kind: Kind, 
 export function refusedAnswer(kind: Kind): Answer {
   const person = kind === 'navigation' || kind === 'form'
   return once(`refused ${person}`, () =>
-    person ? page(403, REFUSED, false, ['digue-mitigated', 'refused']) : problem(403, 'refused', 'Refused by the operator', ['digue-mitigated', 'refused']),
+    person
+      ? page(403, REFUSED, false, ['digue-mitigated', 'refused'])
+      : problem(403, 'refused', 'Refused by the operator', ['digue-mitigated', 'refused']),
   )
 }
 
@@ -90,7 +113,9 @@ export function failedAnswer(status: 502 | 504, reason: string, kind: Kind): Ans
   const person = kind === 'navigation' || kind === 'form'
   return once(`failed ${status} ${reason} ${person}`, () => {
     const extra = ['digue-error', reason]
-    return person ? page(status, FAILED, kind === 'navigation', extra) : problem(status, reason, status === 504 ? 'The origin took too long' : 'The origin failed', extra)
+    return person
+      ? page(status, FAILED, kind === 'navigation', extra)
+      : problem(status, reason, status === 504 ? 'The origin took too long' : 'The origin failed', extra)
   })
 }
 

@@ -57,6 +57,7 @@ export class Pipeline implements Desk {
   /** Sites with claims in line, and how many. */
   readonly #waiting = new Map<SiteRuntime, number>()
   #ticks = 0
+  #active = 0
 
   constructor(options: PipelineOptions) {
     this.house = options.house
@@ -72,6 +73,7 @@ export class Pipeline implements Desk {
 
   /** A request's head is complete and its framing unambiguous. */
   receive(exchange: Exchange): void {
+    this.#active++
     exchange.connection.requests++
     exchange.connection.active++
     this.#run(exchange, 0)
@@ -91,11 +93,23 @@ export class Pipeline implements Desk {
     }
   }
 
+  /** Exchanges that have not ended. */
+  get active(): number {
+    return this.#active
+  }
+
+  /** Another thread has freed a permit that may be for a claim here. */
+  woken(): void {
+    const now = this.nowMs()
+    for (const site of this.#waiting.keys()) site.gate.woken(now)
+  }
+
   /** Every 10 ms: expires waiters, ends permits that lasted long enough. No request has a timer of its own. */
   tick(): void {
     const now = this.nowMs()
     for (const site of this.#waiting.keys()) site.gate.tick(now)
-    for (let due = this.#linger.takeDue(now); due !== undefined; due = this.#linger.takeDue(now)) this.longLived(due)
+    for (let due = this.#linger.takeDue(now); due !== undefined; due = this.#linger.takeDue(now))
+      this.longLived(due)
     if (++this.#ticks % 25 !== 0) return
     for (const site of this.house.sites.values()) if (!this.#waiting.has(site)) site.gate.tick(now)
     if (Date.now() >= this.decisions.validUntilMs) this.policyChanged()
@@ -140,6 +154,11 @@ export class Pipeline implements Desk {
     this.#linger.add(exchange)
   }
 
+  fault(exchange: Exchange, status: number, reason: string): void {
+    this.house.count(reason)
+    this.answer(exchange, faultAnswer(status, reason), { action: 'refuse', reason, close: true })
+  }
+
   release(exchange: Exchange, outcome: Outcome): void {
     const { site, permit } = exchange
     if (permit === 'held') {
@@ -163,6 +182,7 @@ export class Pipeline implements Desk {
   }
 
   ended(exchange: Exchange, result: EndResult): void {
+    this.#active--
     const now = this.nowMs()
     const { connection, site } = exchange
     if (--connection.active === 0) connection.idleSinceMs = now
@@ -211,10 +231,20 @@ export class Pipeline implements Desk {
   }
 
   /** Answers and ends. */
-  answer(exchange: Exchange, answer: Answer, why: { action: 'answer' | 'shed' | 'refuse'; reason: string; close?: boolean }): void {
+  answer(
+    exchange: Exchange,
+    answer: Answer,
+    why: { action: 'answer' | 'shed' | 'refuse'; reason: string; close?: boolean },
+  ): void {
     exchange.carrier.answer(exchange, answer, why.close ?? false)
     const bytes = exchange.head.method === 'HEAD' ? 0 : answer.body.length
-    exchange.end({ action: why.action, reason: why.reason, status: answer.status, bytes, outcome: 'abandoned' })
+    exchange.end({
+      action: why.action,
+      reason: why.reason,
+      status: answer.status,
+      bytes,
+      outcome: 'abandoned',
+    })
   }
 
   /** Observe mode: what would have been done is recorded, and the request goes on. */
@@ -242,7 +272,11 @@ function findSite(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
     return 'on'
   }
   pipeline.house.count('unknown-host')
-  pipeline.answer(exchange, faultAnswer(421, 'unknown-host'), { action: 'refuse', reason: 'unknown-host', close: true })
+  pipeline.answer(exchange, faultAnswer(421, 'unknown-host'), {
+    action: 'refuse',
+    reason: 'unknown-host',
+    close: true,
+  })
   return 'done'
 }
 
@@ -251,6 +285,7 @@ function findClient(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   const resolved = resolveClient(connection.peer, head.fields, pipeline.trusted, pipeline.book)
   exchange.client = resolved.client
   exchange.secure = resolved.secure ?? connection.secure
+  exchange.peerTrusted = pipeline.trusted.hasText(connection.peer.text)
   if (resolved.forwarding === 'ignored') pipeline.forwardingWatch.note(connection.peer)
   else if (resolved.forwarding !== 'direct' && resolved.forwarding !== 'believed') {
     pipeline.house.count(`forwarding-${resolved.forwarding}`)
@@ -288,7 +323,8 @@ function applyDecisions(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   const { head } = exchange
   const effect = pipeline.decisions.effectOn(exchange.client, head.host, head.target)
   if (effect === 'allow') exchange.lane = 'operator'
-  if (effect !== 'refuse' || pipeline.house.policy.bypass || pipeline.observes(exchange, 'refused')) return 'on'
+  if (effect !== 'refuse' || pipeline.house.policy.bypass || pipeline.observes(exchange, 'refused'))
+    return 'on'
   const answer = refusedAnswer(kindOf(head.method, head.fields))
   pipeline.answer(exchange, answer, { action: 'refuse', reason: 'refused' })
   return 'done'
@@ -309,7 +345,8 @@ function stopHammering(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   // A proxy that nobody listed speaks for many: it is named to the operator, not silenced.
   if (pipeline.forwardingWatch.isSuspect(exchange.connection.peer)) return 'on'
   if (pipeline.observes(exchange, 'hammering')) return 'on'
-  if (state === 'hammering') {
+  // A trusted proxy's connection carries others too.
+  if (state === 'hammering' || exchange.peerTrusted) {
     pipeline.shed(exchange, 'hammering', HAMMERING_RETRY_S)
     return 'done'
   }

@@ -39,8 +39,10 @@ export class Recorder {
     let referer = ''
     for (let i = 0; i < head.fields.length; i += 2) {
       const name = head.fields[i]!
-      if (name.length === 10 && userAgent === '' && name.toLowerCase() === 'user-agent') userAgent = head.fields[i + 1]!
-      else if (name.length === 7 && referer === '' && name.toLowerCase() === 'referer') referer = head.fields[i + 1]!
+      if (name.length === 10 && userAgent === '' && name.toLowerCase() === 'user-agent')
+        userAgent = head.fields[i + 1]!
+      else if (name.length === 7 && referer === '' && name.toLowerCase() === 'referer')
+        referer = head.fields[i + 1]!
     }
     const durationMs = nowMs - exchange.startedAtMs
     const record: ExchangeRecord = {

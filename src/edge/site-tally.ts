@@ -1,13 +1,16 @@
 /** What one thread counts of one site between two reports. */
 import { LANES, type Lane } from '#admission'
-import { LATENCY_BUCKETS_MS, type SiteReport } from '#control'
-import { ACTIONS, type Action } from '#record'
+import type { SiteReport } from '#control'
+import { ACTIONS, type Action, LATENCY_BUCKETS_MS } from '#record'
 
 /** Reasons are a small closed set of ours; the cap is against a mistake of ours, not against clients. */
 const MAX_REASONS = 64
 
 /** What a gate says of itself since it was last asked. */
-export type GateReport = Pick<SiteReport, 'queueDelayMs' | 'queueDelayMaxMs' | 'waiting' | 'calm' | 'calmLost'>
+export type GateReport = Pick<
+  SiteReport,
+  'queueDelayMs' | 'queueDelayMaxMs' | 'waiting' | 'calm' | 'calmLost'
+>
 
 interface Cell {
   count: number
@@ -30,6 +33,10 @@ export class SiteTally {
     cell.originMs += originMs
   }
 
+  get isEmpty(): boolean {
+    return this.#cells.size === 0 && this.longLived === 0
+  }
+
   served(durationMs: number): void {
     let i = 0
     while (i < LATENCY_BUCKETS_MS.length && durationMs > LATENCY_BUCKETS_MS[i]!) i++
@@ -41,11 +48,21 @@ export class SiteTally {
     const tallies: SiteReport['tallies'][number][] = []
     for (const [key, cell] of this.#cells) {
       const [lane, action, reason] = key.split(' ')
-      tallies.push({ lane: lane as Lane, action: action as Action, reason: reason ?? '', count: cell.count, originMs: cell.originMs })
+      tallies.push({
+        lane: lane as Lane,
+        action: action as Action,
+        reason: reason ?? '',
+        count: cell.count,
+        originMs: cell.originMs,
+      })
     }
     const report: SiteReport = {
       tallies,
-      ...gate,
+      queueDelayMs: gate.queueDelayMs,
+      queueDelayMaxMs: gate.queueDelayMaxMs,
+      waiting: gate.waiting,
+      calm: gate.calm,
+      calmLost: gate.calmLost,
       longLived: this.longLived,
       latency: this.#latency,
       origins,

@@ -1,0 +1,211 @@
+/** One edge thread put together: listeners, transports, pipeline, and its side of the protocol. */
+import { createGate, Hammering, RouteCosts, SharedCapacity, WeightTable } from '#admission'
+import type { EdgeReport, SiteReport } from '#control'
+import { AddressBook, NetworkTable } from '#networks'
+import type { EdgeEvent } from './edge.ts'
+import { Http2 } from './h2.ts'
+import { EdgeHouse, type SiteParts } from './house.ts'
+import { openListeners } from './listen/listeners.ts'
+import type { Listeners } from './listen/types.ts'
+import type { FromThread, Setup, SiteMemory, ThreadStart, ToThread } from './messages.ts'
+import { NodeHttp } from './node-http.ts'
+import { Origins } from './origins.ts'
+import { PaceWatch } from './pace.ts'
+import { Pipeline } from './pipeline.ts'
+
+const TICK_MS = 10
+const REPORT_MS = 250
+const PACE_MS = 1000
+/** With more sites than this only those where something happened are in a report. */
+const ALWAYS_REPORTED = 64
+
+export class EdgeThread {
+  readonly #start: ThreadStart
+  readonly #post: (message: FromThread) => void
+  readonly #capacity: SharedCapacity
+  readonly #house: EdgeHouse
+  readonly #pipeline: Pipeline
+  readonly #node: NodeHttp
+  readonly #h2: Http2
+  readonly #watch = new PaceWatch()
+  readonly #timers: NodeJS.Timeout[] = []
+  #memory: ReadonlyMap<string, SiteMemory>
+  #listeners: Listeners | undefined
+  #loop = performance.eventLoopUtilization()
+  #draining = false
+
+  constructor(start: ThreadStart, post: (message: FromThread) => void) {
+    this.#start = start
+    this.#post = post
+    this.#capacity = new SharedCapacity(start.capacity)
+    this.#memory = byName(start.setup.sites)
+    const count = (counter: string, by?: number) => this.#house.count(counter, by)
+    const parts: SiteParts = {
+      gate: (_site, name) => {
+        const memory = this.#memory.get(name)!
+        return createGate({
+          capacity: this.#capacity,
+          site: memory.slot,
+          thread: start.thread,
+          weights: new WeightTable(memory.weights),
+          costs: new RouteCosts(),
+          count,
+        })
+      },
+      origins: (site) =>
+        new Origins(site, { onChange: (change) => this.#originChanged(site.hosts[0]!, change) }),
+    }
+    this.#house = new EdgeHouse(start.setup.config, start.policy, parts)
+    this.#pipeline = new Pipeline({
+      house: this.#house,
+      book: new AddressBook(new NetworkTable(start.networks)),
+      hammering: new Hammering({ count }),
+      thread: start.thread,
+      threads: start.threads,
+    })
+    this.#node = new NodeHttp(this.#pipeline, this.#watch)
+    this.#h2 = new Http2(this.#pipeline, this.#watch)
+  }
+
+  async open(): Promise<void> {
+    const { setup, reusePort, ticketKeys, openByThread, thread, weights } = this.#start
+    const { book, hammering, forwardingWatch } = this.#pipeline
+    this.#listeners = await openListeners({
+      listen: setup.config.listen,
+      limits: setup.config.limits,
+      reusePort,
+      certificates: setup.certificates,
+      ticketKeys,
+      openByThread,
+      thread,
+      weights: new WeightTable(weights),
+      describe: (address) => book.identify(address),
+      isDropped: (client) =>
+        hammering.state(client.subscriber, performance.now()) === 'drop' &&
+        !forwardingWatch.isSuspect(client),
+      count: (counter, by) => this.#house.count(counter, by),
+      onConnection: (connection, protocol) => {
+        if (protocol === 'h2') this.#h2.serve(connection)
+        else this.#node.serve(connection)
+      },
+      onEvent: (event) => this.#event(event),
+    })
+    this.#every(TICK_MS, () => this.#pipeline.tick())
+    this.#every(REPORT_MS, () => this.#report())
+    this.#every(PACE_MS, () => this.#watch.check(PACE_MS, this.#house.config.limits.minBytesPerSecond))
+    void this.#wake()
+    this.#post({ type: 'ready', ports: this.#listeners.ports })
+  }
+
+  handle(message: ToThread): void {
+    switch (message.type) {
+      case 'policy':
+        this.#house.policy = message.policy
+        this.#pipeline.policyChanged()
+        break
+      case 'setup':
+        void this.#reload(message.id, message.setup)
+        break
+      case 'ticket-keys':
+        this.#listeners?.setTicketKeys(message.keys)
+        break
+      case 'drain':
+        void this.#drain(message.deadlineMs)
+        break
+      default:
+        message satisfies never
+    }
+  }
+
+  async #reload(id: number, setup: Setup): Promise<void> {
+    const { config, certificates } = setup
+    let fault = ''
+    try {
+      // The only part that can fail comes first: nothing has changed when it does.
+      await this.#listeners!.reload({ listen: config.listen, limits: config.limits, certificates })
+      this.#memory = byName(setup.sites)
+      this.#house.configure(config)
+      this.#pipeline.configured()
+      this.#pipeline.policyChanged()
+      this.#node.configured()
+    } catch (error) {
+      fault = error instanceof Error ? error.message : String(error)
+    }
+    this.#post({ type: 'setup-done', id, fault, ports: this.#listeners?.ports ?? [] })
+  }
+
+  async #drain(deadlineMs: number): Promise<void> {
+    if (this.#draining) return
+    this.#draining = true
+    const endMs = performance.now() + deadlineMs
+    await this.#listeners?.stop()
+    this.#node.drain()
+    this.#h2.drain()
+    while (this.#pipeline.active > 0 && performance.now() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    const left = this.#pipeline.active
+    this.#report()
+    for (const timer of this.#timers) clearInterval(timer)
+    await this.#listeners?.close()
+    this.#node.close()
+    this.#h2.close()
+    this.#house.close()
+    this.#post({ type: 'drained', left })
+  }
+
+  /** A permit that another thread freed is for one of our waiters. */
+  async #wake(): Promise<void> {
+    while (!this.#draining) {
+      await this.#capacity.woken(this.#start.thread)
+      this.#pipeline.woken()
+    }
+  }
+
+  #report(): void {
+    const house = this.#house
+    const sites: Record<string, SiteReport> = {}
+    const all = house.sites.size <= ALWAYS_REPORTED
+    for (const site of house.sites.values()) {
+      const gate = site.gate.report()
+      if (!all && site.tally.isEmpty && gate.waiting === 0) continue
+      sites[site.name] = site.tally.drain(gate, site.origins.states)
+    }
+    const loop = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(loop, this.#loop)
+    this.#loop = loop
+    const { records, lost } = this.#pipeline.recorder.drain()
+    const suspect = this.#pipeline.forwardingWatch.suspect()
+    if (suspect !== undefined) house.count('untrusted-proxy-suspected')
+    const report: EdgeReport = {
+      thread: this.#start.thread,
+      atMs: Date.now(),
+      sites,
+      gauges: { ...this.#listeners?.gauges(), active: this.#pipeline.active, eventLoopRatio: utilization },
+      counters: house.drainCounters(),
+      records,
+      recordsLost: lost,
+    }
+    this.#post({ type: 'report', report })
+  }
+
+  #originChanged(site: string, change: { url: string; healthy: boolean; reason: string }): void {
+    this.#event({
+      level: change.healthy ? 'info' : 'warn',
+      code: change.healthy ? 'origin-up' : 'origin-down',
+      message: `${site}: origin ${change.url} ${change.healthy ? 'answers again' : `rests (${change.reason})`}`,
+    })
+  }
+
+  #event(event: Omit<EdgeEvent, 'thread'>): void {
+    this.#post({ type: 'event', event: { ...event, thread: this.#start.thread } })
+  }
+
+  #every(ms: number, task: () => void): void {
+    this.#timers.push(setInterval(task, ms))
+  }
+}
+
+function byName(sites: readonly SiteMemory[]): ReadonlyMap<string, SiteMemory> {
+  return new Map(sites.map((site) => [site.name, site]))
+}

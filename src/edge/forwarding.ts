@@ -1,0 +1,51 @@
+/**
+ * The fields an origin gets: the client's own end-to-end fields, and what Digue says about the way
+ * the request came. What strangers say about it is left out, and so is what trusted proxies said:
+ * the chain is written anew from the address that was found, so that an origin which reads the
+ * leftmost entry of X-Forwarded-For reads the client and never something a client made up.
+ *
+ * No Via: RFC 9110 §7.6.3 asks gateways for one, but origins take it as "a proxy that cannot gunzip"
+ * and stop compressing (nginx's gzip_proxied is off by default). Nginx and HAProxy send none either.
+ * No Expect: Digue answers that itself, once the request is admitted.
+ */
+import { endToEndFields, equalsIgnoringCase, fieldValue, isForwardingField } from '#http'
+import type { Exchange } from './exchange.ts'
+
+function node(address: { readonly text: string; readonly version: 4 | 6 }): string {
+  return address.version === 6 ? `"[${address.text}]"` : address.text
+}
+
+/** Forwarded and X-Forwarded-* as name, value, … `host` is what the client called the site, with its port. */
+export function forwardingFields(exchange: Exchange, host: string): string[] {
+  const { client, connection, secure } = exchange
+  const proto = secure ? 'https' : 'http'
+  const via = client.text === connection.peer.text ? undefined : connection.peer
+  // A port's colon and an address's brackets have to be quoted (RFC 7239 §4).
+  const quoted = /^[\w.-]+$/.test(host) ? host : `"${host}"`
+  return [
+    'Forwarded',
+    `for=${node(client)};host=${quoted};proto=${proto}${via === undefined ? '' : `, for=${node(via)}`}`,
+    'X-Forwarded-For',
+    via === undefined ? client.text : `${client.text}, ${via.text}`,
+    'X-Forwarded-Host',
+    host,
+    'X-Forwarded-Proto',
+    proto,
+  ]
+}
+
+/** All fields for the origin, framing apart: name, value, … with Host first. */
+export function originFields(exchange: Exchange): string[] {
+  const { fields, host } = exchange.head
+  const asked = fieldValue(fields, 'host') ?? host
+  const sent = ['Host', exchange.site.config.originHost ?? asked]
+  const kept = endToEndFields(fields)
+  for (let i = 0; i < kept.length; i += 2) {
+    const name = kept[i]!
+    if (isForwardingField(name) || equalsIgnoringCase(name, 'host') || equalsIgnoringCase(name, 'expect'))
+      continue
+    sent.push(name, kept[i + 1]!)
+  }
+  sent.push(...forwardingFields(exchange, asked))
+  return sent
+}

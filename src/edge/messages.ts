@@ -1,0 +1,60 @@
+/** What the main side and an edge thread say to each other. Plain data and shared memory. */
+import type { CapacityMemory, WeightMemory } from '#admission'
+import type { Config } from '#config'
+import type { EdgeReport, Policy } from '#control'
+import type { EdgeEvent } from './edge.ts'
+import type { TicketKeySet } from './listen/ticket-keys.ts'
+import type { SiteCertificate } from './listen/types.ts'
+
+/** What the threads share for a site. */
+export interface SiteMemory {
+  /** The site's first host. */
+  readonly name: string
+  /** Its place in the shared capacity. */
+  readonly slot: number
+  readonly weights: WeightMemory
+}
+
+/** All that depends on the configuration. */
+export interface Setup {
+  /** Ports are those in use: 0 only on the first thread's first start. */
+  readonly config: Config
+  readonly sites: readonly SiteMemory[]
+  readonly certificates: readonly SiteCertificate[]
+}
+
+/** `workerData`. */
+export interface ThreadStart {
+  readonly setup: Setup
+  readonly policy: Policy
+  readonly thread: number
+  readonly threads: number
+  /** Several threads listen on each port. */
+  readonly reusePort: boolean
+  readonly capacity: CapacityMemory
+  /** Shares over all sites: connections and handshakes come before a site is known. */
+  readonly weights: WeightMemory
+  /** The table of networks. */
+  readonly networks: SharedArrayBuffer
+  readonly openByThread: Int32Array<SharedArrayBuffer>
+  readonly ticketKeys: TicketKeySet
+}
+
+export type ToThread =
+  | { readonly type: 'policy'; readonly policy: Policy }
+  | { readonly type: 'setup'; readonly id: number; readonly setup: Setup }
+  | { readonly type: 'ticket-keys'; readonly keys: TicketKeySet }
+  | { readonly type: 'drain'; readonly deadlineMs: number }
+
+export type FromThread =
+  | { readonly type: 'ready'; readonly ports: readonly number[] }
+  | { readonly type: 'report'; readonly report: EdgeReport }
+  | { readonly type: 'event'; readonly event: EdgeEvent }
+  /** `fault` is '' when the setup is in force. */
+  | {
+      readonly type: 'setup-done'
+      readonly id: number
+      readonly fault: string
+      readonly ports: readonly number[]
+    }
+  | { readonly type: 'drained'; readonly left: number }

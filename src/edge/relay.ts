@@ -1,0 +1,370 @@
+/**
+ * The way of one exchange through undici, for HTTP/1.1 and HTTP/2 clients alike: what differs
+ * between them is their `Downstream`.
+ *
+ * Rules that undici asks for: a handler that returned false from onData is resumed or aborted in
+ * every case, also when the client has gone (else its socket is lost to the pool for ever); callbacks
+ * of an attempt that was given up are ignored; hop-by-hop fields never reach it.
+ */
+
+import type { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import type { Outcome } from '#admission'
+import { endToEndFields } from '#http'
+import { kindOf } from '#recognise'
+import type { Answer } from './answers.ts'
+import type { Carrier, Exchange } from './exchange.ts'
+import { originFailure } from './failures.ts'
+import { originFields } from './forwarding.ts'
+import type { Origin } from './house.ts'
+import { failedAnswer } from './own-answers.ts'
+import { Pace, type Paced, type PaceWatch } from './pace.ts'
+import { ClientBodyError, type RequestBody } from './request-body.ts'
+
+/** The client's side of an exchange. */
+export interface Downstream {
+  /** A complete answer of Digue's own. */
+  answer(answer: Answer, close: boolean): void
+  /** 100, 102, 103. Does nothing for clients that do not know them. */
+  inform(status: number, fields: readonly string[]): void
+  /** False when the head cannot be sent as it is: the origin's field lines are not valid. */
+  respond(status: number, statusText: string, fields: readonly string[]): boolean
+  /** False: enough is buffered; the relay hears `drained` when there is room. */
+  write(chunk: Buffer): boolean
+  /** The body is complete. The relay hears `finished` when everything has been handed on. */
+  finish(trailers: readonly string[]): void
+  /** Closes in a way that the client can tell from a complete response; with `all`, the connection too. */
+  destroy(all?: boolean): void
+  /** Bytes buffered for the client. */
+  readonly pendingBytes: number
+}
+
+/** Answered whatever the origin makes of the request: what it says of itself is about its own limits. */
+const NOT_A_FAILURE = new Set([501, 505])
+
+/** Safe to send twice when the first one got no answer (RFC 9110 §9.2.2). */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+
+export class Relay implements Carrier, Paced {
+  readonly #downstream: Downstream
+  readonly #body: RequestBody | undefined
+  readonly #watch: PaceWatch
+  readonly #expectsContinue: boolean
+  #exchange: Exchange | undefined
+  #attempt: Attempt | undefined
+  /** Tries left for requests that may be sent again. */
+  #retries = 1
+  #status = 0
+  #bytes = 0
+  #delivered = 0
+  readonly #pace = new Pace()
+  #originDone = false
+  #clientGone = false
+  #outcome: Outcome = 'abandoned'
+
+  constructor(
+    downstream: Downstream,
+    body: RequestBody | undefined,
+    watch: PaceWatch,
+    expectsContinue: boolean,
+  ) {
+    this.#downstream = downstream
+    this.#body = body
+    this.#watch = watch
+    this.#expectsContinue = expectsContinue
+  }
+
+  /** The exchange it carries; before the pipeline receives it. */
+  bind(exchange: Exchange): Exchange {
+    return (this.#exchange = exchange)
+  }
+
+  // Carrier: what the pipeline asks for.
+
+  collect(exchange: Exchange): boolean {
+    const body = this.#body
+    if (body === undefined) return false
+    if (body.declared !== undefined && body.declared > exchange.site.config.bodyBytes) {
+      exchange.fault(413, 'body-too-large')
+      return true
+    }
+    if (!body.collect(() => exchange.bodyRead())) return false
+    this.#watch.add(this)
+    if (this.#expectsContinue) this.#downstream.inform(100, [])
+    return true
+  }
+
+  answer(_exchange: Exchange, answer: Answer, close: boolean): void {
+    this.#release()
+    this.#downstream.answer(answer, close || (this.#body !== undefined && !this.#body.complete))
+  }
+
+  relay(exchange: Exchange): void {
+    this.#watch.add(this)
+    const body = this.#body?.forOrigin(exchange.site.config.bodyBytes) ?? null
+    if (this.#expectsContinue && this.#body !== undefined && !this.#body.complete)
+      this.#downstream.inform(100, [])
+    if (exchange.head.target === '*') {
+      // OPTIONS * is about the server asked, and that is Digue.
+      this.#answerInstead(exchange, 'answer', 'asterisk', 204)
+      return
+    }
+    this.#send(exchange, body, undefined)
+  }
+
+  drop(exchange: Exchange): void {
+    this.#abort()
+    this.#release()
+    this.#downstream.destroy(!exchange.relaying)
+    if (exchange.relaying) this.#end('relay', 'long-lived-full')
+  }
+
+  // The client's side.
+
+  /** There is room again. */
+  drained(): void {
+    this.#attempt?.resume()
+  }
+
+  /** Everything was handed to the client's connection. */
+  finished(): void {
+    this.#end('relay', '')
+  }
+
+  /** The client's connection or stream closed before the response was complete. */
+  clientClosed(): void {
+    if (this.#clientGone) return
+    this.#clientGone = true
+    this.#body?.fail('gone')
+    this.#abort()
+    this.#release()
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    if (exchange.relaying) this.#end('relay', 'client-gone')
+    else exchange.clientGone()
+  }
+
+  checkPace(elapsedMs: number, minBytesPerSecond: number): void {
+    const exchange = this.#exchange
+    if (exchange === undefined || exchange.ended) return this.#watch.delete(this)
+    if (this.#body?.isSlow(elapsedMs, minBytesPerSecond) === true) {
+      if (this.#status === 0) {
+        this.#abort()
+        exchange.fault(408, 'slow-body')
+      } else this.#cut('slow-body')
+      return
+    }
+    const pending = this.#downstream.pendingBytes
+    this.#pace.moved(Math.max(0, this.#bytes - pending - this.#delivered))
+    this.#delivered = this.#bytes - pending
+    if (pending > 0 && this.#pace.waited(elapsedMs, minBytesPerSecond)) this.#cut('slow-reading')
+  }
+
+  // The origin's side, called by the attempt under way.
+
+  inform(status: number, fields: readonly string[]): void {
+    if (!this.#clientGone) this.#downstream.inform(status, endToEndFields(fields))
+  }
+
+  responded(status: number, statusText: string, fields: readonly string[]): boolean {
+    const exchange = this.#exchange!
+    this.#outcome = status >= 500 && !NOT_A_FAILURE.has(status) ? 'failed' : 'answered'
+    exchange.firstByte(status)
+    if (!this.#downstream.respond(status, statusText, endToEndFields(fields))) return false
+    this.#status = status
+    return true
+  }
+
+  data(chunk: Buffer): boolean {
+    this.#bytes += chunk.length
+    return this.#downstream.write(chunk)
+  }
+
+  completed(trailers: readonly string[]): void {
+    this.#originDone = true
+    this.#attempt = undefined
+    this.#exchange!.originEnded(this.#outcome)
+    this.#downstream.finish(trailers)
+  }
+
+  failed(error: unknown, origin: Origin, body: Buffer | Readable | null): void {
+    const exchange = this.#exchange!
+    this.#attempt = undefined
+    const { origins } = exchange.site
+    if (exchange.ended || this.#clientGone) return origins.returned(origin)
+    if (error instanceof ClientBodyError) {
+      origins.returned(origin)
+      if (error.code === 'too-large' && this.#status === 0) exchange.fault(413, 'body-too-large')
+      else this.#cut(error.code === 'gone' ? 'client-gone' : error.code)
+      return
+    }
+    const failure = originFailure(error)
+    if (this.#status !== 0) {
+      // The pick was reported as a success when its head came.
+      this.#outcome = 'failed'
+      this.#downstream.destroy()
+      this.#end('fail', failure.reason)
+      return
+    }
+    origins.failed(origin, failure.reason)
+    const canRepeat = (body === null || Buffer.isBuffer(body)) && !(this.#body?.isStreaming ?? false)
+    const mayRepeat =
+      failure.notSent || (failure.reason === 'origin-closed' && IDEMPOTENT.has(exchange.head.method))
+    if (canRepeat && mayRepeat && this.#retries > 0) {
+      this.#retries--
+      this.#send(exchange, body, origin)
+      return
+    }
+    this.#fail(exchange, failure.status, failure.reason)
+  }
+
+  /** The origin's head cannot be passed on. */
+  unsendable(): void {
+    const exchange = this.#exchange!
+    this.#abort()
+    this.#fail(exchange, 502, 'origin-bad-head')
+  }
+
+  #fail(exchange: Exchange, status: 502 | 504, reason: string): void {
+    this.#outcome = 'failed'
+    const { method, fields } = exchange.head
+    const answer = failedAnswer(status, reason, kindOf(method, fields))
+    this.answer(exchange, answer, false)
+    this.#status = status
+    this.#bytes = method === 'HEAD' ? 0 : answer.body.length
+    this.#end('fail', reason)
+  }
+
+  #answerInstead(exchange: Exchange, action: 'answer', reason: string, status: number): void {
+    this.#release()
+    this.#outcome = 'abandoned'
+    this.#downstream.respond(status, '', [])
+    this.#downstream.finish([])
+    exchange.end({ action, reason, status, bytes: 0, outcome: 'abandoned' })
+  }
+
+  #send(exchange: Exchange, body: Buffer | Readable | null, not: Origin | undefined): void {
+    const { head, site } = exchange
+    const origin = site.origins.pick(not)
+    const attempt = new Attempt(this, origin, site.origins, body)
+    this.#attempt = attempt
+    const fields = originFields(exchange)
+    origin.pool.dispatch(
+      { path: head.target, method: head.method as Dispatcher.HttpMethod, headers: fields, body },
+      attempt,
+    )
+  }
+
+  #cut(reason: string): void {
+    this.#abort()
+    this.#release()
+    this.#downstream.destroy()
+    this.#end('relay', reason)
+  }
+
+  #abort(): void {
+    const attempt = this.#attempt
+    this.#attempt = undefined
+    attempt?.abort()
+  }
+
+  #release(): void {
+    this.#watch.delete(this)
+    this.#body?.release()
+  }
+
+  #end(action: 'relay' | 'fail', reason: string): void {
+    this.#release()
+    const outcome = reason === '' || this.#originDone || action === 'fail' ? this.#outcome : 'abandoned'
+    this.#exchange?.end({
+      action,
+      reason,
+      status: this.#status,
+      bytes: Math.max(0, this.#bytes - this.#downstream.pendingBytes),
+      outcome,
+    })
+  }
+}
+
+/**
+ * One try at one origin. Silent after `abort`. It speaks undici's older handler interface, the one
+ * its parser calls directly: the newer one makes an object of every response's fields.
+ */
+class Attempt implements Dispatcher.DispatchHandler {
+  readonly #relay: Relay
+  readonly #origin: Origin
+  readonly #origins: { succeeded(origin: Origin): void; returned(origin: Origin): void }
+  readonly #body: Buffer | Readable | null
+  #abortRequest: ((error?: Error) => void) | undefined
+  #resumeResponse: (() => void) | undefined
+  #aborted = false
+  #answered = false
+  #paused = false
+
+  constructor(
+    relay: Relay,
+    origin: Origin,
+    origins: { succeeded(origin: Origin): void; returned(origin: Origin): void },
+    body: Buffer | Readable | null,
+  ) {
+    this.#relay = relay
+    this.#origin = origin
+    this.#origins = origins
+    this.#body = body
+  }
+
+  abort(): void {
+    if (this.#aborted) return
+    this.#aborted = true
+    if (!this.#answered) this.#origins.returned(this.#origin)
+    // Not connected yet: onConnect aborts it when it comes to that.
+    this.#abortRequest?.(new Error('client gone'))
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#resumeResponse?.()
+  }
+
+  onConnect(abort: (error?: Error) => void): void {
+    this.#abortRequest = abort
+    if (this.#aborted) abort(new Error('client gone'))
+  }
+
+  onHeaders(status: number, rawFields: Buffer[], resume: () => void, statusText: string): boolean {
+    if (this.#aborted) return true
+    const fields = text(rawFields)
+    if (status < 200) {
+      this.#relay.inform(status, fields)
+      return true
+    }
+    this.#resumeResponse = resume
+    this.#answered = true
+    this.#origins.succeeded(this.#origin)
+    if (!this.#relay.responded(status, statusText, fields)) this.#relay.unsendable()
+    return true
+  }
+
+  onData(chunk: Buffer): boolean {
+    if (this.#aborted || this.#relay.data(chunk)) return true
+    this.#paused = true
+    return false
+  }
+
+  onComplete(rawTrailers: Buffer[] | string[] | null): void {
+    if (!this.#aborted) this.#relay.completed(text(rawTrailers))
+  }
+
+  onError(error: Error): void {
+    if (this.#aborted) return
+    this.#aborted = true
+    this.#relay.failed(error, this.#origin, this.#body)
+  }
+}
+
+/** undici's raw field lines as text: bytes are latin1, as everywhere in HTTP. */
+function text(raw: unknown): string[] {
+  if (!Array.isArray(raw)) return []
+  return raw.map((part: Buffer | string) => (typeof part === 'string' ? part : part.toString('latin1')))
+}
