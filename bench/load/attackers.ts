@@ -48,6 +48,13 @@ interface Outstanding {
   readonly sentMs: number
 }
 
+export interface AttackProgress {
+  readonly sent: number
+  /** Pages that attackers got, and requests of theirs that were answered otherwise or not in time. */
+  readonly pages: number
+  readonly shed: number
+}
+
 export class AttackLoad {
   readonly plan: AttackPlan
   readonly #random: Random
@@ -66,7 +73,7 @@ export class AttackLoad {
   #mostConnections = 0
   #wanted = 0
   #sent = 0
-  #sentSeen = 0
+  #seen = { sent: 0, got: 0, shed: 0 }
   readonly #answers = new Map<string, number>()
   readonly #errors = new Map<string, number>()
 
@@ -87,11 +94,17 @@ export class AttackLoad {
     this.#stopAtMs = this.#t0 + plan.untilS * 1000
   }
 
-  /** Sent since the last look: for live displays. */
-  progress(): { sent: number } {
-    const sent = this.#sent - this.#sentSeen
-    this.#sentSeen = this.#sent
-    return { sent }
+  /** What happened since the last look: for live displays. */
+  progress(): AttackProgress {
+    const got = this.#answers.get('200') ?? 0
+    const shed = [...this.#answers].reduce((sum, [status, n]) => (status === '200' ? sum : sum + n), 0)
+    const seen = {
+      sent: this.#sent - this.#seen.sent,
+      pages: got - this.#seen.got,
+      shed: shed - this.#seen.shed,
+    }
+    this.#seen = { sent: this.#sent, got, shed }
+    return seen
   }
 
   stop(): void {

@@ -6,6 +6,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { quantile } from '../lib/stats.ts'
 import { Accounting, type Rows } from './accounting.ts'
 import { H2Client } from './h2-client.ts'
 import { loopback } from './loopback-only.ts'
@@ -36,6 +37,16 @@ interface Ask {
   connection: H1Connection | undefined
 }
 
+export interface VisitorProgress {
+  readonly arrived: number
+  /** Requests whose fate was decided: served, or not. */
+  readonly decided: number
+  readonly served: number
+  /** Of those served; NaN when none was. */
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
 export interface VisitorResult {
   readonly role: 'visitors'
   readonly rows: Rows
@@ -63,7 +74,8 @@ export class VisitorLoad {
   #asks: Ask[] = []
   #head = 0
   #arrived = 0
-  #served = 0
+  #decided = 0
+  #latencies: number[] = []
   #stopped = false
   #streams: { open: boolean; events: number }[] = []
   #downloads = { whole: 0, broken: 0, bytes: 0 }
@@ -83,11 +95,18 @@ export class VisitorLoad {
     }))
   }
 
-  /** Arrived and served since the last look: for live displays. */
-  progress(): { arrived: number; served: number } {
-    const seen = { arrived: this.#arrived, served: this.#served }
+  /** What happened since the last look: for live displays. */
+  progress(): VisitorProgress {
+    const seen = {
+      arrived: this.#arrived,
+      decided: this.#decided,
+      served: this.#latencies.length,
+      p50Ms: quantile(this.#latencies, 0.5),
+      p99Ms: quantile(this.#latencies, 0.99),
+    }
     this.#arrived = 0
-    this.#served = 0
+    this.#decided = 0
+    this.#latencies = []
     return seen
   }
 
@@ -110,12 +129,14 @@ export class VisitorLoad {
   over(ask: Ask, fate: string, costMs: number): void {
     if (ask.over) return
     ask.over = true
-    if (fate === 'served') this.#served++
+    const latencyMs = performance.now() - ask.arrivedMs
+    this.#decided++
+    if (fate === 'served') this.#latencies.push(latencyMs)
     this.accounting.add({
       cohort: ask.visitor.cohort.name,
       network: networkOf(ask.visitor.address),
       atS: (ask.arrivedMs - this.t0) / 1000,
-      latencyMs: performance.now() - ask.arrivedMs,
+      latencyMs,
       costMs,
       fate,
     })
