@@ -15,6 +15,8 @@ import { addressOfUpper64 } from './network-borders.ts'
 import type { NamedRange } from './network-csv.ts'
 
 const STEPS_PER_TURN = 5000
+/** Eight times today's internet. A damaged tree could be as fine as the address space. */
+const MOST_STEPS = 8_000_000
 
 /** Throws what the reader throws when the file is no mmdb. */
 export async function readNetworkMmdb(path: string): Promise<NamedRange[]> {
@@ -24,7 +26,8 @@ export async function readNetworkMmdb(path: string): Promise<NamedRange[]> {
   const ranges: NamedRange[] = []
   let steps = 0
   const rest = async () => {
-    if (++steps % STEPS_PER_TURN === 0) await setImmediate()
+    if (++steps > MOST_STEPS) throw new Error(`expected at most ${MOST_STEPS} networks`)
+    if (steps % STEPS_PER_TURN === 0) await setImmediate()
   }
   const recordAt = (address: Address): { record: unknown; bits: number } => {
     const [record, bits] = reader.getWithPrefixLength(formatAddress(address))

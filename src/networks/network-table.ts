@@ -168,10 +168,13 @@ export class NetworkTable {
   }
 }
 
-/** CRC-32 of everything but the checksum's own word, as little-endian bytes. */
+/** CRC-32 of the file's bytes, its own word left out. */
 function checksum(words: Uint32Array): number {
-  const copy = Buffer.from(new Uint8Array(words.buffer, words.byteOffset, words.byteLength))
-  if (endianness() === 'BE') copy.swap32()
-  copy.writeUInt32LE(0, AT.checksum * 4)
-  return crc32(copy)
+  if (endianness() === 'BE') return checksumOf(Buffer.from(new Uint8Array(words.buffer.slice(0))).swap32())
+  return checksumOf(Buffer.from(words.buffer))
+}
+
+function checksumOf(bytes: Buffer): number {
+  const at = AT.checksum * 4
+  return crc32(bytes.subarray(at + 4), crc32(bytes.subarray(0, at)))
 }
