@@ -1,0 +1,609 @@
+/**
+ * The strict fast path: HTTP/1.1 on bare sockets for the small grammar of http/request-head.ts.
+ *
+ *            ┌──────────── answered, relayed ─────────────┐
+ *   IDLE ─▶ HEAD ─▶ BUSY (deciding · waiting · relaying) ─┴─▶ CLOSING ─▶ GONE
+ *            └─ anything else ─▶ HANDED_OVER: Node's http has the socket and every unread byte
+ *
+ * One request at a time and in order: what a client pipelines waits unread in a bounded buffer. No
+ * timer, promise or closure per request; an answer is one write. docs/decisions/fast-path.md has the
+ * measurements behind it.
+ */
+import type { Socket } from 'node:net'
+import { ELSEWHERE, type FastRequestHead, INCOMPLETE, type OriginHead, parseRequestHead } from '#http'
+import { kindOf } from '#recognise'
+import type { Answer } from '../answers.ts'
+import type { Connection, Transport } from '../connection.ts'
+import { Deadline, type Deadlines } from '../deadlines.ts'
+import { type Carrier, type Desk, Exchange } from '../exchange.ts'
+import { originFailure } from '../failures.ts'
+import { forwardingFields } from '../forwarding.ts'
+import type { House, Origin } from '../house.ts'
+import { failedAnswer, faultAnswer } from '../own-answers.ts'
+import { type OriginConnection, OriginConnections, type Relay } from './upstream.ts'
+
+/** The pipeline, as far as a transport sees it. */
+export interface Reception extends Desk {
+  receive(exchange: Exchange): void
+}
+
+export interface FastPathOptions {
+  readonly house: Pick<House, 'config' | 'count'>
+  readonly reception: Reception
+  /** Started by its owner. */
+  readonly deadlines: Deadlines
+  /**
+   * Serves the connection by Node's http from its next request on, before it returns: the socket has no
+   * listeners of ours any more. `bytes` were read from it and come first (`socket.unshift`).
+   */
+  readonly handOver: (connection: Connection, bytes: Buffer) => void
+}
+
+/** What may wait for a slow reader before its origin is paused: small answers free the origin at once. */
+const MOST_BUFFERED = 262_144
+/** The same for all connections of a thread; beyond it an origin is paused as soon as its client is behind. */
+const MOST_BUFFERED_IN_ALL = 64 << 20
+/** A pipelining client that does not read gets no further request started. */
+const PIPELINE_PRESSURE = 65_536
+/** How long a client may take to close, so that it is not reset before it has read a last answer. */
+const LINGER_MS = 2000
+const MOST_LINGER_BYTES = 262_144
+/** Pace of reading an answer: first verdict after grace and window, as kernels take bytes in gulps. */
+const PACE_GRACE_MS = 5000
+const PACE_WINDOW_MS = 15_000
+
+/** GET and HEAD may be asked again: after a stale connection, at another origin after a refused one. */
+const MOST_RETRIES = 2
+
+const IDLE = 0
+const HEAD = 1
+const BUSY = 2
+const CLOSING = 3
+const GONE = 4
+const HANDED_OVER = 5
+
+const OWNER = Symbol('fast connection')
+type OwnedSocket = Socket & { [OWNER]: FastConnection }
+type Handle = { readonly bytesWritten?: number; readonly writeQueueSize?: number }
+
+function onData(this: OwnedSocket, bytes: Buffer): void {
+  this[OWNER].onBytes(bytes)
+}
+function onDrain(this: OwnedSocket): void {
+  this[OWNER].onDrain()
+}
+function onEnd(this: OwnedSocket): void {
+  this[OWNER].onEnd()
+}
+function onGone(this: OwnedSocket): void {
+  this[OWNER].onGone()
+}
+
+export class FastTransport implements Transport {
+  readonly options: FastPathOptions
+  readonly origins: OriginConnections
+  /** Bytes waiting for slow readers on this thread. */
+  buffered = 0
+  draining = false
+  readonly #open = new Set<FastConnection>()
+
+  constructor(options: FastPathOptions) {
+    this.options = options
+    this.origins = new OriginConnections(options.deadlines)
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** `bytes`: what was already read from the socket. */
+  serve(connection: Connection, bytes?: Buffer): void {
+    const served = new FastConnection(connection, this)
+    this.#open.add(served)
+    served.start(bytes)
+  }
+
+  drain(): void {
+    this.draining = true
+    for (const served of [...this.#open]) served.closeIfIdle()
+    this.origins.closeIdle()
+  }
+
+  left(served: FastConnection): void {
+    this.#open.delete(served)
+    if (this.draining && this.#open.size === 0) this.origins.closeIdle()
+  }
+}
+
+class FastConnection extends Deadline implements Carrier, Relay {
+  readonly #connection: Connection
+  readonly #socket: Socket
+  readonly #transport: FastTransport
+  #state = IDLE
+  /** Unread bytes: `#buffer[#from, #to)`. The buffer may have room behind them. */
+  #buffer: Buffer | undefined
+  #from = 0
+  #to = 0
+  #advancing = false
+
+  // The exchange under way.
+  #exchange: Exchange | undefined
+  #head: FastRequestHead | undefined
+  #origin: Origin | undefined
+  #upstream: OriginConnection | undefined
+  #attempts = 0
+  #status = 0
+  #bodyBytes = 0
+  #rechunk = false
+  #close = false
+  /** The origin is done, the client still reads. */
+  #flushing = false
+
+  // What waits for the client.
+  #buffered = 0
+  #paceFromMs = 0
+  #paceBytes = 0
+
+  #forwardingFor = ''
+  #forwarding = ''
+
+  constructor(connection: Connection, transport: FastTransport) {
+    super()
+    this.#connection = connection
+    this.#socket = connection.socket
+    this.#transport = transport
+  }
+
+  get toHead(): boolean {
+    return this.#head!.method === 'HEAD'
+  }
+
+  start(bytes: Buffer | undefined): void {
+    const socket = this.#socket as OwnedSocket
+    socket[OWNER] = this
+    socket.setNoDelay(true)
+    socket.on('data', onData)
+    socket.on('drain', onDrain)
+    socket.on('end', onEnd)
+    socket.on('error', onGone)
+    socket.on('close', onGone)
+    const { deadlines, house } = this.#transport.options
+    deadlines.set(this, house.config.limits.headTimeout)
+    if (bytes !== undefined && bytes.length > 0) this.onBytes(bytes)
+  }
+
+  closeIfIdle(): void {
+    if (this.#state === IDLE) this.#leave()
+    else this.#close = true
+  }
+
+  // The client's side.
+
+  onBytes(bytes: Buffer): void {
+    if (this.#state === CLOSING) {
+      this.#bodyBytes += bytes.length
+      if (this.#bodyBytes > MOST_LINGER_BYTES) this.#leave()
+      return
+    }
+    if (this.#state > BUSY) return
+    this.#append(bytes)
+    if (this.#state === BUSY) {
+      if (this.#to - this.#from > this.#transport.options.house.config.limits.headBytes) this.#socket.pause()
+    } else if (this.#state === IDLE || bytes.includes(0x0a)) {
+      // A drip-fed head is parsed again when a line is complete: a hundred times at most.
+      this.#advance()
+    } else this.#checkHeadSize()
+  }
+
+  #append(bytes: Buffer): void {
+    const buffer = this.#buffer
+    if (buffer === undefined) {
+      this.#buffer = bytes
+      this.#from = 0
+      this.#to = bytes.length
+      return
+    }
+    const size = this.#to - this.#from
+    if (this.#to + bytes.length > buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(2 * size, size + bytes.length, 512))
+      buffer.copy(larger, 0, this.#from, this.#to)
+      this.#buffer = larger
+      this.#from = 0
+      this.#to = size
+    }
+    bytes.copy(this.#buffer!, this.#to)
+    this.#to += bytes.length
+  }
+
+  /** Takes up requests until one is under way or the bytes are used up. */
+  #advance(): void {
+    if (this.#advancing) return
+    this.#advancing = true
+    const { reception, house } = this.#transport.options
+    while (this.#state <= HEAD && this.#buffer !== undefined) {
+      if (this.#socket.writableLength > PIPELINE_PRESSURE) break
+      const head = parseRequestHead(this.#buffer, this.#from, this.#to)
+      if (head === INCOMPLETE) {
+        if (this.#checkHeadSize() && this.#state === IDLE) {
+          this.#state = HEAD
+          this.#transport.options.deadlines.set(this, house.config.limits.headTimeout)
+        }
+        break
+      }
+      if (head === ELSEWHERE) {
+        this.#handOver()
+        break
+      }
+      if (head.end - this.#from > house.config.limits.headBytes) {
+        this.#refuse(431, 'head-too-large')
+        break
+      }
+      this.#from = head.end
+      if (this.#from === this.#to) this.#buffer = undefined
+      this.#state = BUSY
+      this.dueMs = Number.POSITIVE_INFINITY
+      this.#head = head
+      this.#attempts = 0
+      this.#status = 0
+      this.#bodyBytes = 0
+      if (head.close) this.#close = true
+      this.#exchange = new Exchange(reception, this, this.#connection, head)
+      reception.receive(this.#exchange)
+    }
+    this.#advancing = false
+  }
+
+  #checkHeadSize(): boolean {
+    if (this.#to - this.#from <= this.#transport.options.house.config.limits.headBytes) return true
+    this.#refuse(431, 'head-too-large')
+    return false
+  }
+
+  /** A head that cannot be an exchange. */
+  #refuse(status: number, reason: string): void {
+    this.#transport.options.house.count(reason)
+    this.#send(faultAnswer(status, reason).close, true)
+  }
+
+  #handOver(): void {
+    const bytes = this.#buffer!.subarray(this.#from, this.#to)
+    this.#buffer = undefined
+    this.#state = HANDED_OVER
+    this.#detach()
+    // Flowing, as Node's http expects: nothing is read before the next turn, when it listens.
+    if (this.#socket.isPaused()) this.#socket.resume()
+    this.#transport.options.handOver(this.#connection, bytes)
+  }
+
+  onDrain(): void {
+    this.#settleBuffered()
+    if (this.#flushing) this.#flushed()
+    else if (this.#upstream !== undefined) {
+      if (this.#state === BUSY) this.dueMs = Number.POSITIVE_INFINITY
+      this.#upstream.resume()
+    }
+    if (this.#state <= HEAD && this.#buffer !== undefined) this.#advance()
+  }
+
+  /**
+   * A client that closes its half while it waits has gone: whoever still wants an answer does not,
+   * in practice, and origins are not to work for those who left.
+   */
+  onEnd(): void {
+    if (this.#state === CLOSING && this.#socket.writableLength > 0) return
+    this.#leave()
+  }
+
+  onGone(): void {
+    this.#leave()
+  }
+
+  override expired(nowMs: number): void {
+    const { house, deadlines } = this.#transport.options
+    switch (this.#state) {
+      case HEAD:
+        this.#refuse(408, 'head-timeout')
+        break
+      case IDLE:
+        house.count('idle-timeout')
+        this.#leave()
+        break
+      case BUSY:
+      case CLOSING: {
+        if (this.#socket.writableLength === 0) {
+          if (this.#state === CLOSING) this.#leave()
+          else this.#settleBuffered()
+          return
+        }
+        const taken = this.#taken()
+        const least = (house.config.limits.minBytesPerSecond * (nowMs - this.#paceFromMs)) / 1000
+        if (taken - this.#paceBytes < least) {
+          house.count('slow-reading')
+          this.#leave('slow-reading')
+          return
+        }
+        this.#paceFromMs = nowMs
+        this.#paceBytes = taken
+        deadlines.set(this, PACE_WINDOW_MS)
+        break
+      }
+      default:
+        this.#leave()
+    }
+  }
+
+  /** Bytes the kernel has taken for this client, as finely as Node tells. */
+  #taken(): number {
+    const handle = (this.#socket as Socket & { _handle?: Handle | null })._handle
+    return (handle?.bytesWritten ?? this.#socket.bytesWritten) - (handle?.writeQueueSize ?? 0)
+  }
+
+  // Carrier.
+
+  answer(_exchange: Exchange, answer: Answer, close: boolean): void {
+    const shut = close || this.#close || this.#transport.draining
+    if (this.toHead) this.#send(shut ? answer.headClose : answer.headKeepAlive, shut)
+    else this.#send(shut ? answer.close : answer.keepAlive, shut)
+  }
+
+  relay(exchange: Exchange): void {
+    this.#ask(exchange, exchange.site.origins.pick(), false)
+  }
+
+  drop(exchange: Exchange): void {
+    if (!exchange.relaying) this.#exchange = undefined
+    this.#leave('long-lived-full')
+  }
+
+  // Relay: the origin's side.
+
+  #ask(exchange: Exchange, origin: Origin, fresh: boolean): void {
+    this.#origin = origin
+    const upstream = this.#transport.origins.take(origin, fresh)
+    this.#upstream = upstream
+    upstream.send(this, this.#request(exchange), exchange.site.config.originTimeout)
+  }
+
+  #request(exchange: Exchange): string {
+    const { method, target, hostField, passed } = this.#head!
+    const host = exchange.site.config.originHost ?? hostField
+    return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${passed}${this.#forwardingText(exchange, hostField)}\r\n`
+  }
+
+  /** The same for all requests that a direct client makes to one host. */
+  #forwardingText(exchange: Exchange, hostField: string): string {
+    const direct = exchange.client === this.#connection.peer && exchange.secure === this.#connection.secure
+    if (direct && this.#forwardingFor === hostField) return this.#forwarding
+    const fields = forwardingFields(exchange, hostField)
+    let text = ''
+    for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`
+    if (direct) {
+      this.#forwardingFor = hostField
+      this.#forwarding = text
+    }
+    return text
+  }
+
+  interim(head: OriginHead): void {
+    this.#socket.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.lines}\r\n`, 'latin1')
+  }
+
+  respond(head: OriginHead, bytes: Buffer, start: number, end: number, last: boolean): boolean {
+    const exchange = this.#exchange!
+    exchange.site.origins.succeeded(this.#origin!)
+    this.#origin = undefined
+    this.#status = head.status
+    exchange.firstByte(head.status)
+    // A long-lived exchange too many was dropped.
+    if (this.#exchange !== exchange) return false
+    const { framing } = head
+    this.#rechunk = framing === 'close'
+    if (this.#transport.draining) this.#close = true
+    let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.lines}`
+    if (framing === 'chunked' || framing === 'close') text += 'transfer-encoding: chunked\r\n'
+    text += this.#close ? 'connection: close\r\n\r\n' : '\r\n'
+    const size = end - start
+    if (size === 0) {
+      this.#socket.write(text, 'latin1')
+      return this.#wrote(last)
+    }
+    this.#bodyBytes = size
+    if (this.#rechunk) text += `${size.toString(16)}\r\n`
+    const out = Buffer.allocUnsafe(text.length + size + (this.#rechunk ? 2 : 0))
+    out.write(text, 0, 'latin1')
+    bytes.copy(out, text.length, start, end)
+    if (this.#rechunk) out.write('\r\n', text.length + size, 'latin1')
+    this.#socket.write(out)
+    return this.#wrote(last)
+  }
+
+  body(bytes: Buffer, start: number, end: number, last: boolean): boolean {
+    const size = end - start
+    this.#bodyBytes += size
+    if (this.#rechunk) {
+      const before = size === 0 ? '' : `${size.toString(16)}\r\n`
+      const after = `${size === 0 ? '' : '\r\n'}${last ? '0\r\n\r\n' : ''}`
+      const out = Buffer.allocUnsafe(before.length + size + after.length)
+      out.write(before, 0, 'latin1')
+      bytes.copy(out, before.length, start, end)
+      out.write(after, before.length + size, 'latin1')
+      this.#socket.write(out)
+    } else if (size > 0) {
+      const out = Buffer.allocUnsafe(size)
+      bytes.copy(out, 0, start, end)
+      this.#socket.write(out)
+    }
+    return this.#wrote(last)
+  }
+
+  /** Something of an answer was written. True: the origin is to pause. */
+  #wrote(last: boolean): boolean {
+    const exchange = this.#exchange
+    // The write found the client gone.
+    if (exchange === undefined) return false
+    const transport = this.#transport
+    const waiting = this.#socket.writableLength
+    if (waiting !== this.#buffered) {
+      if (this.#buffered === 0) this.#beginPace()
+      transport.buffered += waiting - this.#buffered
+      this.#buffered = waiting
+    }
+    if (last) {
+      this.#upstream = undefined
+      // Below the socket's high-water mark there is no drain to wait for; the kernel is about to take it.
+      if (!this.#socket.writableNeedDrain) this.#flushed()
+      else {
+        this.#flushing = true
+        exchange.originEnded(outcomeOf(this.#status))
+      }
+      return false
+    }
+    if (waiting === 0) return false
+    const pressed = waiting > MOST_BUFFERED || transport.buffered > MOST_BUFFERED_IN_ALL
+    return pressed && this.#socket.writableNeedDrain
+  }
+
+  #beginPace(): void {
+    const { deadlines } = this.#transport.options
+    this.#paceFromMs = deadlines.nowMs + PACE_GRACE_MS
+    this.#paceBytes = this.#taken()
+    deadlines.set(this, PACE_GRACE_MS + PACE_WINDOW_MS)
+  }
+
+  #settleBuffered(): void {
+    this.#transport.buffered -= this.#buffered
+    this.#buffered = 0
+  }
+
+  /** The client has got all. */
+  #flushed(): void {
+    const exchange = this.#exchange!
+    const bytes = this.#bodyBytes
+    const status = this.#status
+    this.#flushing = false
+    this.#settleBuffered()
+    this.#exchange = undefined
+    if (this.#close) this.#shut()
+    else this.#rest()
+    exchange.end({ action: 'relay', reason: '', status, bytes, outcome: outcomeOf(status) })
+  }
+
+  failed(error: Error & { code?: string }, stale: boolean): void {
+    const exchange = this.#exchange!
+    const origin = this.#origin!
+    const { origins } = exchange.site
+    this.#upstream = undefined
+    if (stale && this.#attempts++ < MOST_RETRIES) {
+      this.#ask(exchange, origin, true)
+      return
+    }
+    const failure = error.code?.startsWith('origin-')
+      ? { reason: error.code, status: 502 as const, notSent: false }
+      : originFailure(error)
+    this.#origin = undefined
+    origins.failed(origin, failure.reason)
+    if (failure.notSent && this.#attempts++ < MOST_RETRIES) {
+      const other = origins.pick(origin)
+      if (other !== origin) {
+        this.#ask(exchange, other, false)
+        return
+      }
+      origins.returned(other)
+    }
+    const { method, fields } = exchange.head
+    const answer = failedAnswer(failure.status, failure.reason, kindOf(method, fields))
+    const bytes = this.toHead ? 0 : answer.body.length
+    this.answer(exchange, answer, false)
+    exchange.end({ action: 'fail', reason: failure.reason, status: answer.status, bytes, outcome: 'failed' })
+  }
+
+  broke(reason: string): void {
+    this.#upstream = undefined
+    const exchange = this.#exchange!
+    this.#exchange = undefined
+    // The client must see that the answer is cut short: no more bytes, no end of chunks.
+    this.#leave()
+    exchange.end({ action: 'fail', reason, status: this.#status, bytes: this.#bodyBytes, outcome: 'failed' })
+  }
+
+  // Ends.
+
+  /** A complete answer of our own; the exchange is over for this connection. */
+  #send(bytes: Buffer, close: boolean): void {
+    this.#exchange = undefined
+    this.#socket.write(bytes)
+    if (close) this.#shut()
+    else this.#rest()
+  }
+
+  /** Ready for the next request. */
+  #rest(): void {
+    if (this.#state > CLOSING) return
+    this.#state = IDLE
+    const { deadlines, house } = this.#transport.options
+    deadlines.set(this, house.config.limits.idleTimeout)
+    if (this.#socket.isPaused()) this.#socket.resume()
+    if (this.#buffer !== undefined && !this.#advancing) process.nextTick(advance, this)
+  }
+
+  resumePipeline(): void {
+    this.#advance()
+  }
+
+  /** No more requests; the client gets time to read the last answer. */
+  #shut(): void {
+    if (this.#state >= CLOSING) return
+    this.#state = CLOSING
+    this.#buffer = undefined
+    this.#bodyBytes = 0
+    if (this.#socket.writableLength > 0) this.#beginPace()
+    else this.#transport.options.deadlines.set(this, LINGER_MS)
+    if (this.#socket.isPaused()) this.#socket.resume()
+    this.#socket.end()
+  }
+
+  /** Closes at once, and ends what is under way. */
+  #leave(reason = 'client-gone'): void {
+    if (this.#state >= GONE) return
+    this.#state = GONE
+    this.#buffer = undefined
+    const exchange = this.#exchange
+    this.#exchange = undefined
+    this.#settleBuffered()
+    this.#detach()
+    this.#socket.on('error', ignore)
+    this.#socket.destroy()
+    this.#upstream?.abort()
+    this.#upstream = undefined
+    if (exchange === undefined) return
+    if (this.#origin !== undefined) exchange.site.origins.returned(this.#origin)
+    if (!exchange.relaying) exchange.clientGone()
+    else {
+      const outcome = this.#flushing ? 'answered' : 'abandoned'
+      exchange.end({ action: 'relay', reason, status: this.#status, bytes: this.#bodyBytes, outcome })
+    }
+  }
+
+  /** The socket is no longer ours, or no more. */
+  #detach(): void {
+    const socket = this.#socket
+    socket.removeListener('data', onData)
+    socket.removeListener('drain', onDrain)
+    socket.removeListener('end', onEnd)
+    socket.removeListener('error', onGone)
+    socket.removeListener('close', onGone)
+    this.#transport.options.deadlines.remove(this)
+    this.#transport.left(this)
+  }
+}
+
+function outcomeOf(status: number): 'failed' | 'answered' {
+  // 501 and 505 say something of the request.
+  return status >= 500 && status !== 501 && status !== 505 ? 'failed' : 'answered'
+}
+
+function advance(connection: FastConnection): void {
+  connection.resumePipeline()
+}
+
+function ignore(): void {}
