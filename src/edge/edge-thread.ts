@@ -2,7 +2,9 @@
 import { createGate, Hammering, RouteCosts, SharedCapacity, WeightTable } from '#admission'
 import type { EdgeReport, SiteReport } from '#control'
 import { AddressBook, NetworkTable } from '#networks'
+import { Deadlines } from './deadlines.ts'
 import type { EdgeEvent } from './edge.ts'
+import { FastTransport } from './fast/downstream.ts'
 import { Http2 } from './h2.ts'
 import { EdgeHouse, type SiteParts } from './house.ts'
 import { openListeners } from './listen/listeners.ts'
@@ -25,6 +27,8 @@ export class EdgeThread {
   readonly #capacity: SharedCapacity
   readonly #house: EdgeHouse
   readonly #pipeline: Pipeline
+  readonly #deadlines = new Deadlines()
+  readonly #fast: FastTransport
   readonly #node: NodeHttp
   readonly #h2: Http2
   readonly #watch = new PaceWatch()
@@ -65,6 +69,15 @@ export class EdgeThread {
     })
     this.#node = new NodeHttp(this.#pipeline, this.#watch)
     this.#h2 = new Http2(this.#pipeline, this.#watch)
+    this.#fast = new FastTransport({
+      house: this.#house,
+      reception: this.#pipeline,
+      deadlines: this.#deadlines,
+      handOver: (connection, bytes) => {
+        connection.socket.unshift(bytes)
+        this.#node.serve(connection)
+      },
+    })
   }
 
   async open(): Promise<void> {
@@ -86,10 +99,11 @@ export class EdgeThread {
       count: (counter, by) => this.#house.count(counter, by),
       onConnection: (connection, protocol) => {
         if (protocol === 'h2') this.#h2.serve(connection)
-        else this.#node.serve(connection)
+        else this.#fast.serve(connection)
       },
       onEvent: (event) => this.#event(event),
     })
+    this.#deadlines.start()
     this.#every(TICK_MS, () => this.#pipeline.tick())
     this.#every(REPORT_MS, () => this.#report())
     this.#every(PACE_MS, () => this.#watch.check(PACE_MS, this.#house.config.limits.minBytesPerSecond))
@@ -139,6 +153,7 @@ export class EdgeThread {
     this.#draining = true
     const endMs = performance.now() + deadlineMs
     await this.#listeners?.stop()
+    this.#fast.drain()
     this.#node.drain()
     this.#h2.drain()
     while (this.#pipeline.active > 0 && performance.now() < endMs) {
@@ -148,6 +163,8 @@ export class EdgeThread {
     this.#report()
     for (const timer of this.#timers) clearInterval(timer)
     await this.#listeners?.close()
+    this.#deadlines.stop()
+    this.#fast.close()
     this.#node.close()
     this.#h2.close()
     this.#house.close()

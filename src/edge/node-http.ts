@@ -57,8 +57,8 @@ export class NodeHttp implements Transport {
     server.timeout = 0
     server.on('request', (request, response) => this.#onRequest(request, response, false))
     server.on('checkContinue', (request, response) => this.#onRequest(request, response, true))
-    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-      this.#refuse(request, response, 417, 'expectation-unknown')
+    server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+      this.#refuse(response, 417, 'expectation-unknown')
     })
     server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))
     server.on('connect', (_request, socket) => this.#onBroken(socket, 400, 'method-connect'))
@@ -97,7 +97,10 @@ export class NodeHttp implements Transport {
     const connection = socket[CONNECTION]
     if (connection === undefined || socket.destroyed) return
     const head = readRequest(request.method ?? '', request.url ?? '', request.httpVersion, request.rawHeaders)
-    if (typeof head === 'string') return this.#refuse(request, response, 400, head)
+    if (typeof head === 'string') {
+      this.#refuse(response, 400, head)
+      return
+    }
     const declared = request.headers['content-length']
     const hasBody =
       request.headers['transfer-encoding'] !== undefined || (declared !== undefined && declared !== '0')
@@ -115,12 +118,15 @@ export class NodeHttp implements Transport {
     const connection = socket[CONNECTION]
     if (connection === undefined || socket.destroyed) return
     const head = readRequest(request.method ?? '', request.url ?? '', request.httpVersion, request.rawHeaders)
-    if (typeof head === 'string') return this.#onBroken(socket, 400, head)
+    if (typeof head === 'string') {
+      this.#onBroken(socket, 400, head)
+      return
+    }
     const relay = new UpgradeRelay(socket, early)
     this.#pipeline.receive(relay.bind(new Exchange(this.#pipeline, relay, connection, head)))
   }
 
-  #refuse(_request: IncomingMessage, response: ServerResponse, status: number, reason: string): void {
+  #refuse(response: ServerResponse, status: number, reason: string): void {
     this.#pipeline.house.count('bad-request')
     this.#pipeline.house.count(`bad-request-${reason}`)
     sendAnswer(response, faultAnswer(status, reason), true)
@@ -130,7 +136,10 @@ export class NodeHttp implements Transport {
     this.#pipeline.house.count('bad-request')
     this.#pipeline.house.count(`bad-request-${reason}`)
     const socket = stream as Socket
-    if (!socket.writable) return void socket.destroy()
+    if (!socket.writable) {
+      socket.destroy()
+      return
+    }
     socket.write(faultAnswer(status, reason).close)
     lingerClose(socket)
   }

@@ -146,7 +146,10 @@ export class Relay implements Carrier, Paced {
 
   checkPace(elapsedMs: number, minBytesPerSecond: number): void {
     const exchange = this.#exchange
-    if (exchange === undefined || exchange.ended) return this.#watch.delete(this)
+    if (exchange === undefined || exchange.ended) {
+      this.#watch.delete(this)
+      return
+    }
     if (this.#body?.isSlow(elapsedMs, minBytesPerSecond) === true) {
       if (this.#status === 0) {
         this.#abort()
@@ -191,7 +194,10 @@ export class Relay implements Carrier, Paced {
     const exchange = this.#exchange!
     this.#attempt = undefined
     const { origins } = exchange.site
-    if (exchange.ended || this.#clientGone) return origins.returned(origin)
+    if (exchange.ended || this.#clientGone) {
+      origins.returned(origin)
+      return
+    }
     if (error instanceof ClientBodyError) {
       origins.returned(origin)
       if (error.code === 'too-large' && this.#status === 0) exchange.fault(413, 'body-too-large')

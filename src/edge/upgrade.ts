@@ -43,7 +43,10 @@ export class UpgradeRelay implements Carrier {
   }
 
   relay(exchange: Exchange): void {
-    if (this.#client.destroyed) return this.#end('relay', 'client-gone')
+    if (this.#client.destroyed) {
+      this.#end('relay', 'client-gone')
+      return
+    }
     const origin = exchange.site.origins.pick()
     this.#origin = origin
     const protocol = upgradeProtocol(exchange.head.fields) ?? ''
