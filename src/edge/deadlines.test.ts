@@ -75,7 +75,10 @@ test('an expired deadline may remove its neighbours and set itself again', () =>
   const [a, b] = [new Probe(), new Probe()]
   wheel.set(b, 100)
   wheel.set(a, 100)
-  for (const [one, other] of [[a, b], [b, a]] as const) {
+  for (const [one, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     one.onExpired = () => {
       wheel.remove(other)
       wheel.set(one, 100)

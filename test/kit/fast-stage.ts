@@ -121,7 +121,10 @@ export class Stage implements Reception {
       name: 'example.org',
       config: { originTimeout: options.originTimeout ?? 60_000, originHost: options.originHost },
       origins: {
-        pick: (not?: Origin) => (tally.picked++, all.find((each) => each !== not) ?? all[0]!),
+        pick: (not?: Origin) => {
+          tally.picked++
+          return all.find((each) => each !== not) ?? all[0]!
+        },
         succeeded: () => void tally.ok++,
         failed: (_: Origin, reason: string) => void tally.failed.push(reason),
         returned: () => void tally.returned++,
@@ -245,7 +248,7 @@ export class Client {
       this.text += bytes.toString('latin1')
       this.#wake?.()
     })
-    this.closed = new Promise((resolve) => this.socket.on('close', () => (this.#wake?.(), resolve())))
+    this.closed = new Promise((resolve) => this.socket.on('close', resolve)).then(() => this.#wake?.())
   }
 
   send(text: string): this {

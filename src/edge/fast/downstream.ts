@@ -109,6 +109,13 @@ export class FastTransport implements Transport {
     this.origins.closeIdle()
   }
 
+  /** Ends every connection at once. */
+  close(): void {
+    this.draining = true
+    for (const served of [...this.#open]) served.drop()
+    this.origins.closeIdle()
+  }
+
   left(served: FastConnection): void {
     this.#open.delete(served)
     if (this.draining && this.#open.size === 0) this.origins.closeIdle()
@@ -350,9 +357,9 @@ class FastConnection extends Deadline implements Carrier, Relay {
     this.#ask(exchange, exchange.site.origins.pick(), false)
   }
 
-  drop(exchange: Exchange): void {
-    if (!exchange.relaying) this.#exchange = undefined
-    this.#leave('long-lived-full')
+  drop(exchange?: Exchange): void {
+    if (exchange?.relaying === false) this.#exchange = undefined
+    this.#leave(exchange === undefined ? 'shutdown' : 'long-lived-full')
   }
 
   // Relay: the origin's side.
