@@ -4,11 +4,22 @@
  */
 import { AttackLoad } from './attackers.ts'
 import { bounded } from './loopback-only.ts'
+import { type PingPlan, ping } from './pinger.ts'
 import type { Plan } from './plan.ts'
 import { VisitorLoad } from './visitors.ts'
 
 process.on('disconnect', () => process.exit(0))
-process.once('message', (plan: Plan) => {
+process.once('message', (plan: Plan | PingPlan) => {
+  if (plan.role === 'ping') {
+    bounded({
+      sources: plan.connections,
+      seconds: plan.seconds,
+      perSecond: plan.perSecond,
+      connections: plan.connections,
+    })
+    void ping(plan).then((result) => process.send?.({ result }))
+    return
+  }
   const load = plan.role === 'attackers' ? attack(plan) : visit(plan)
   const timer = setInterval(() => process.send?.({ progress: load.progress() }), 500)
   void load.run().then((result) => {
