@@ -18,6 +18,10 @@ export interface EdgeOptions {
   /** Each thread's report, every 250 ms. */
   readonly onReport: (report: EdgeReport) => void
   readonly onEvent?: (event: EdgeEvent) => void
+  /** The table of calm-weather shares that a site's gates read; one of the edge's own when there is none. */
+  readonly weightsOf?: (site: string) => WeightTable | undefined
+  /** The same over all sites, for connections and handshakes. */
+  readonly weights?: WeightTable
 }
 
 export interface Edge {

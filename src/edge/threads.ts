@@ -55,7 +55,7 @@ class Threads implements Edge {
   readonly #tables = new Map<string, WeightTable>()
   readonly #slots = new Map<string, number>()
   readonly #maxima = new Map<string, number | undefined>()
-  readonly weights: WeightTable = WeightTable.create()
+  readonly weights: WeightTable
   #config: Config
   #policy: Policy
   #setup!: Setup
@@ -76,6 +76,7 @@ class Threads implements Edge {
     this.#config = config
     this.#options = options
     this.#policy = options.policy
+    this.weights = options.weights ?? WeightTable.create()
     this.#calm = isCalm(options.policy)
     this.#reusePort = hasReusePort()
     const wanted = config.threads === 'auto' ? availableParallelism() : config.threads
@@ -234,11 +235,12 @@ class Threads implements Edge {
         this.#maxima.set(name, site.maxInFlight)
         this.#capacity.configure(slot, site.maxInFlight === undefined ? {} : { max: site.maxInFlight })
       }
-      let table = this.#tables.get(name)
+      let table = this.#options.weightsOf?.(name) ?? this.#tables.get(name)
       if (table === undefined) {
         const slots = Math.min(131_072, Math.max(256, WEIGHT_SLOTS / config.sites.length))
-        this.#tables.set(name, (table = WeightTable.create({ slots })))
+        table = WeightTable.create({ slots })
       }
+      this.#tables.set(name, table)
       return { name, slot, weights: table.memory }
     })
   }
