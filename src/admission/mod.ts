@@ -1,4 +1,11 @@
 export {
+  Baseline,
+  type BaselineOptions,
+  type BaselineState,
+  LogBaseline,
+  type LoggedUse,
+} from './baseline.ts'
+export {
   type Applicant,
   type Claim,
   type Gate,

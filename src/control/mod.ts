@@ -1,1 +1,15 @@
-export { type CalmShare, type Decision, type EdgeReport, LATENCY_BUCKETS_MS, type Policy, POSTURES, type Posture, type SiteReport } from './policy.ts'
+export { Brain, type BrainOptions, type BrainState } from './brain.ts'
+export { type DecisionWish, MAX_DECISIONS, TooManyDecisionsError } from './decision-list.ts'
+export {
+  type CalmShare,
+  type Decision,
+  type EdgeReport,
+  LATENCY_BUCKETS_MS,
+  POSTURES,
+  type Policy,
+  type Posture,
+  type SiteReport,
+} from './policy.ts'
+export { StateFile } from './state-file.ts'
+export type { BrainStatus, SiteStatus, SourceNetwork } from './status.ts'
+export type { MinuteFigures, SiteTotals, Total } from './totals.ts'

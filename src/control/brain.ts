@@ -1,0 +1,402 @@
+/**
+ * Merges the edges' reports into one policy: posture, baseline, operator's word, decisions.
+ *
+ * Pure: it is told the time (milliseconds since the epoch) and holds no socket, timer or file. Call
+ * `receive` for each report and `tick` every 250 ms; hysteresis counts ticks, so that a clock that is
+ * set does not end an attack. Everything is bounded by the configuration's sites.
+ */
+import { Baseline, type CalmUse, type CapacityState, WeightTable } from '#admission'
+import { type HashKey, randomHashKey, SpaceSaving } from '#kit'
+import { DecisionList, type DecisionWish } from './decision-list.ts'
+import type { CalmShare, Decision, EdgeReport, Policy, Posture, SiteReport } from './policy.ts'
+import { PostureMachine } from './posture.ts'
+import { type BrainStatus, type SiteStatus, type SourceNetwork, sentence } from './status.ts'
+import { SiteTotals } from './totals.ts'
+
+export interface BrainOptions {
+  /** Names of the sites (the first host of each). */
+  readonly sites: readonly string[]
+  readonly key?: HashKey
+}
+
+/** What survives a restart. */
+export interface BrainState {
+  readonly attack: Policy['attack']
+  readonly bypass: boolean
+  readonly decisions: readonly Decision[]
+  readonly baselines: Readonly<Record<string, unknown>>
+}
+
+/** Calm traffic is learned this much later, and not at all if the calm ended in between. */
+const LEARN_DELAY_TICKS = 20
+const PUBLISH_EVERY_MS = 60_000
+const PUBLISH_SOONEST_MS = 5000
+/** Slots of all weight tables together: 64 MB. */
+const ALL_SLOTS = 4_194_304
+const FULL_SLOTS = 131_072
+const MAX_THREADS = 1024
+const THREAD_SILENT_MS = 10_000
+const NETWORKS_TRACKED = 256
+const NETWORK_WINDOW_TICKS = 120
+
+class Site {
+  readonly name: string
+  readonly machine = new PostureMachine()
+  readonly totals = new SiteTotals()
+  baseline: Baseline
+  readonly weights: WeightTable
+  postureSinceMs: number
+  /** Since the last tick. */
+  queueDelayMs = 0
+  requests = 0
+  shed = 0
+  /** Newest report of each thread. */
+  readonly threads = new Map<number, { readonly atMs: number; readonly figures: SiteReport }>()
+  /** Calm uses not yet learned, one list per tick. */
+  pending: CalmUse[][] = []
+  arriving: CalmUse[] = []
+  publishedAtMs = 0
+  publishedUses = 0
+  calmLost = 0
+  /** Recorded requests by network: this half minute and the one before. */
+  networks = new SpaceSaving(NETWORKS_TRACKED)
+  networksBefore = new SpaceSaving(NETWORKS_TRACKED)
+  lastDelayMs = 0
+
+  constructor(name: string, baseline: Baseline, slots: number, nowMs: number) {
+    this.name = name
+    this.baseline = baseline
+    this.weights = WeightTable.create({ slots, key: baseline.key })
+    this.postureSinceMs = nowMs
+  }
+}
+
+export class Brain {
+  readonly #key: HashKey
+  readonly #sites = new Map<string, Site>()
+  readonly #decisions = new DecisionList()
+  #attack: Policy['attack'] = 'auto'
+  #bypass = false
+  #serial = 1
+  #ticks = 0
+  #reports = 0
+  #policy: Policy
+  readonly #counters = new Map<string, number>()
+  #recordsLost = 0
+
+  constructor(options: BrainOptions, nowMs: number) {
+    this.#key = options.key ?? randomHashKey()
+    this.configure(options.sites, nowMs)
+    this.#policy = this.#makePolicy()
+  }
+
+  /** The sites have changed; those that stay keep what was learned. */
+  configure(sites: readonly string[], nowMs: number): void {
+    for (const name of this.#sites.keys()) if (!sites.includes(name)) this.#sites.delete(name)
+    const slots = Math.max(1024, Math.min(FULL_SLOTS, Math.floor(ALL_SLOTS / Math.max(1, sites.length))))
+    for (const name of sites)
+      if (!this.#sites.has(name))
+        this.#sites.set(
+          name,
+          new Site(name, new Baseline({ key: this.#key, ...bounds(slots) }), slots, nowMs),
+        )
+    this.#changed()
+  }
+
+  /** The table a site's gates read: pass its `memory` to the threads. */
+  weights(site: string): WeightTable | undefined {
+    return this.#sites.get(site)?.weights
+  }
+
+  /** The policy in force. */
+  get policy(): Policy {
+    return this.#policy
+  }
+
+  /** Counters of all edges since the start. */
+  get counters(): ReadonlyMap<string, number> {
+    return this.#counters
+  }
+
+  receive(report: EdgeReport, nowMs: number): void {
+    this.#reports++
+    this.#recordsLost += report.recordsLost
+    for (const [name, by] of Object.entries(report.counters)) {
+      // Names are the edges' own; the bound is against mistakes.
+      if (this.#counters.has(name) || this.#counters.size < 1000)
+        this.#counters.set(name, (this.#counters.get(name) ?? 0) + by)
+    }
+    for (const [name, figures] of Object.entries(report.sites)) {
+      const site = this.#sites.get(name)
+      if (site === undefined) continue
+      if (site.threads.size < MAX_THREADS) site.threads.set(report.thread, { atMs: nowMs, figures })
+      site.totals.add(figures.tallies)
+      site.queueDelayMs = Math.max(site.queueDelayMs, figures.queueDelayMs)
+      let shed = 0
+      for (const { action, reason, count } of figures.tallies) {
+        site.requests += count
+        if (action === 'shed' && reason !== 'client-gone' && reason !== 'hammering') shed += count
+      }
+      site.shed += shed
+      site.calmLost += figures.calmLost
+      if (shed === 0 && this.#policy.postures[name] === 'calm') addCalm(site, figures.calm)
+    }
+    for (const record of report.records) this.#sites.get(record.site)?.networks.add(String(record.asn))
+  }
+
+  /** Once every 250 ms. Returns the policy, whose serial tells whether it is a new one. */
+  tick(nowMs: number): Policy {
+    this.#ticks++
+    if (this.#ticks % 20 === 0) this.#forgetSilentThreads(nowMs)
+    if (this.#decisions.expire(nowMs)) this.#changed()
+    for (const site of this.#sites.values()) {
+      // No news is not good news: without any report the posture stays as it is.
+      if (this.#reports > 0) this.#judge(site, nowMs)
+      this.#learn(site, nowMs)
+      site.totals.turn()
+      if (this.#ticks % NETWORK_WINDOW_TICKS === 0) {
+        const spent = site.networksBefore
+        spent.clear()
+        site.networksBefore = site.networks
+        site.networks = spent
+      }
+    }
+    this.#reports = 0
+    return this.#policy
+  }
+
+  attack(mode: Policy['attack']): void {
+    if (mode === this.#attack) return
+    this.#attack = mode
+    this.#changed()
+  }
+
+  bypass(on: boolean): void {
+    if (on === this.#bypass) return
+    this.#bypass = on
+    this.#changed()
+  }
+
+  decisions(): readonly Decision[] {
+    return this.#decisions.list()
+  }
+
+  /** Throws TooManyDecisionsError. */
+  addDecision(wish: DecisionWish, nowMs: number): Decision {
+    const decision = this.#decisions.add(wish, nowMs)
+    this.#changed()
+    return decision
+  }
+
+  deleteDecision(id: string): boolean {
+    const deleted = this.#decisions.delete(id)
+    if (deleted) this.#changed()
+    return deleted
+  }
+
+  /** Puts a baseline made elsewhere (an old access log) in force. It must have been made with `newBaseline`. */
+  adoptBaseline(name: string, baseline: Baseline, nowMs: number): boolean {
+    const site = this.#sites.get(name)
+    if (site === undefined || baseline.key !== this.#key) return false
+    site.baseline = baseline
+    site.publishedAtMs = nowMs
+    site.publishedUses = baseline.uses
+    return baseline.publish(site.weights)
+  }
+
+  /** An empty baseline with this brain's secret and bounds. */
+  newBaseline(): Baseline {
+    return new Baseline({
+      key: this.#key,
+      ...bounds(this.#sites.values().next().value?.weights.memory.slots ?? FULL_SLOTS),
+    })
+  }
+
+  posture(site: string): Posture | undefined {
+    return this.#policy.postures[site]
+  }
+
+  /** What /metrics shows of a site. */
+  totals(site: string): SiteTotals | undefined {
+    return this.#sites.get(site)?.totals
+  }
+
+  status(capacity: (site: string) => CapacityState | undefined = () => undefined): BrainStatus {
+    return {
+      attack: this.#attack,
+      bypass: this.#bypass,
+      decisions: this.#decisions.list().length,
+      recordsLost: this.#recordsLost,
+      sites: [...this.#sites.values()].map((site) => this.#siteStatus(site, capacity(site.name))),
+    }
+  }
+
+  toState(): BrainState {
+    const baselines: Record<string, unknown> = {}
+    for (const site of this.#sites.values())
+      if (site.baseline.uses > 0) baselines[site.name] = site.baseline.toState()
+    return { attack: this.#attack, bypass: this.#bypass, decisions: this.#decisions.list(), baselines }
+  }
+
+  /**
+   * A brain that goes on from what was kept. What is not understood is left out. Bypass and `attack`
+   * are taken over: a restart must not silently undo what an operator said.
+   */
+  static fromState(kept: unknown, options: BrainOptions, nowMs: number): Brain {
+    const state = (typeof kept === 'object' && kept !== null ? kept : {}) as Partial<
+      Record<keyof BrainState, unknown>
+    >
+    const baselines = (
+      typeof state.baselines === 'object' && state.baselines !== null ? state.baselines : {}
+    ) as Record<string, unknown>
+    let key = options.key
+    const found = new Map<string, Baseline>()
+    for (const name of options.sites) {
+      const baseline = Object.hasOwn(baselines, name) ? Baseline.fromState(baselines[name]) : undefined
+      if (baseline) found.set(name, baseline)
+      key ??= baseline?.key
+    }
+    const brain = new Brain({ sites: options.sites, ...(key ? { key } : {}) }, nowMs)
+    for (const [name, baseline] of found) {
+      const site = brain.#sites.get(name)!
+      if (baseline.key.k0 !== brain.#key.k0 || baseline.key.k1 !== brain.#key.k1) continue
+      site.baseline = baseline
+      site.publishedUses = baseline.uses
+      site.publishedAtMs = nowMs
+      baseline.publish(site.weights)
+    }
+    if (state.attack === 'on' || state.attack === 'off') brain.#attack = state.attack
+    brain.#bypass = state.bypass === true
+    brain.#decisions.restore(state.decisions, nowMs)
+    brain.#changed()
+    return brain
+  }
+
+  #judge(site: Site, nowMs: number): void {
+    const wasCalm = site.machine.posture === 'calm'
+    const figures = { queueDelayMs: site.queueDelayMs, requests: site.requests, shed: site.shed }
+    site.lastDelayMs = site.queueDelayMs
+    site.queueDelayMs = site.requests = site.shed = 0
+    if (!site.machine.tick(figures)) return
+    site.postureSinceMs = nowMs
+    if (wasCalm) this.#publish(site, nowMs)
+    this.#changed()
+  }
+
+  /** Learns what is old enough, if the calm has lasted until now. */
+  #learn(site: Site, nowMs: number): void {
+    // What passes because somebody said so is not calm weather.
+    if (this.#policy.postures[site.name] !== 'calm' || this.#attack !== 'auto' || this.#bypass) {
+      site.pending = []
+      site.arriving = []
+      return
+    }
+    site.pending.push(site.arriving)
+    site.arriving = []
+    if (site.pending.length <= LEARN_DELAY_TICKS) return
+    site.baseline.learn(site.pending.shift()!, nowMs)
+    const sinceMs = nowMs - site.publishedAtMs
+    const grown = site.baseline.uses > site.publishedUses * 1.25
+    if (sinceMs < 0 || sinceMs >= PUBLISH_EVERY_MS || (grown && sinceMs >= PUBLISH_SOONEST_MS))
+      this.#publish(site, nowMs)
+  }
+
+  #publish(site: Site, nowMs: number): void {
+    if (site.baseline.uses === site.publishedUses || !site.baseline.publish(site.weights)) return
+    site.publishedAtMs = nowMs
+    site.publishedUses = site.baseline.uses
+  }
+
+  #siteStatus(site: Site, capacity: CapacityState | undefined): SiteStatus {
+    const lastMinute = site.totals.lastMinute()
+    let waiting = 0
+    let longLived = 0
+    const origins = new Map<string, SiteReport['origins'][number]>()
+    for (const { figures: report } of site.threads.values()) {
+      waiting += report.waiting
+      longLived += report.longLived
+      // Sick is what any thread finds sick.
+      for (const origin of report.origins)
+        if (!origins.has(origin.url) || !origin.healthy) origins.set(origin.url, origin)
+    }
+    const posture = this.#policy.postures[site.name] ?? 'calm'
+    const facts = {
+      posture,
+      attack: this.#attack,
+      bypass: this.#bypass,
+      lastMinute,
+      queueDelayMs: site.lastDelayMs,
+      hasBaseline: site.weights.hasBaseline,
+    }
+    return {
+      name: site.name,
+      posture,
+      postureSinceMs: site.postureSinceMs,
+      why: sentence(facts),
+      lastMinute,
+      waiting,
+      longLived,
+      queueDelayMs: site.lastDelayMs,
+      limit: capacity?.limit ?? 0,
+      inFlight: capacity?.inFlight ?? 0,
+      origins: [...origins.values()],
+      networks: topNetworks(site),
+      baselineRequests: site.baseline.uses,
+      hasBaseline: site.weights.hasBaseline,
+    }
+  }
+
+  /** Gauges of a thread that died must not stand for ever. */
+  #forgetSilentThreads(nowMs: number): void {
+    for (const site of this.#sites.values())
+      for (const [thread, { atMs }] of site.threads)
+        if (nowMs - atMs > THREAD_SILENT_MS) site.threads.delete(thread)
+  }
+
+  #changed(): void {
+    this.#serial++
+    this.#policy = this.#makePolicy()
+  }
+
+  #makePolicy(): Policy {
+    const postures: Record<string, Posture> = {}
+    for (const site of this.#sites.values())
+      postures[site.name] = this.#attack === 'on' ? 'flooded' : site.machine.posture
+    return {
+      serial: this.#serial,
+      bypass: this.#bypass,
+      attack: this.#attack,
+      postures,
+      decisions: this.#decisions.list(),
+    }
+  }
+}
+
+/** Calm uses held per tick and site, whatever the number of threads. */
+const MAX_PENDING = 4096
+
+function addCalm(site: Site, calm: readonly CalmShare[]): void {
+  for (const use of calm) {
+    if (site.arriving.length < MAX_PENDING) site.arriving.push(use)
+    else site.calmLost++
+  }
+}
+
+function bounds(slots: number): { maxAsns: number; maxPrefixes: number; maxSubscribers: number } {
+  return { maxAsns: slots >> 5, maxPrefixes: slots >> 3, maxSubscribers: slots >> 1 }
+}
+
+function topNetworks(site: Site): SourceNetwork[] {
+  const counts = new Map<string, number>()
+  for (const sketch of [site.networks, site.networksBefore])
+    for (const { name, count } of sketch.top(20)) counts.set(name, (counts.get(name) ?? 0) + count)
+  const total = Math.max(1, site.networks.total + site.networksBefore.total)
+  return [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 10)
+    .map(([asn, count]) => ({
+      asn: Number(asn),
+      shareRatio: Math.min(1, count / total),
+      calmShareRatio: site.baseline.asnShare(Number(asn)),
+    }))
+}
