@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { RouteCosts } from './route-costs.ts'
+
+function taught(): RouteCosts {
+  const costs = new RouteCosts({ maxRoutes: 8 })
+  for (let i = 0; i < 200; i++) {
+    costs.learn('GET /', 10, 8)
+    costs.learn('GET /{n}', 12, 9)
+    if (i % 10 === 0) costs.learn('GET /search', 110, 100)
+  }
+  return costs
+}
+
+test('each route costs what it took in calm weather, an unknown one the median', () => {
+  const costs = taught()
+  assert.ok(Math.abs(costs.expected('GET /') - 10) < 0.1)
+  assert.ok(Math.abs(costs.expected('GET /search') - 110) < 1)
+  assert.ok(costs.expected('GET /never-seen') > 8 && costs.expected('GET /never-seen') < 15)
+})
+
+test('an expensive route at its usual pace is no overload', () => {
+  const costs = taught()
+  assert.ok(Math.abs(costs.ratio('GET /search', 100) - 1) < 0.01)
+  assert.ok(costs.ratio('GET /search', 400) > 3.5)
+})
+
+test('an unknown route is measured against its own fastest answers', () => {
+  const costs = taught()
+  for (let i = 0; i < 50; i++) costs.ratio('GET /new', 60)
+  assert.ok(costs.ratio('GET /new', 60) < 1.1)
+  assert.ok(costs.ratio('GET /new', 240) > 3)
+})
+
+test('routes are bounded, and what is kept can be restored', () => {
+  const costs = taught()
+  for (let i = 0; i < 10_000; i++) {
+    costs.learn(`GET /${i}`, 1, 1)
+    costs.ratio(`GET /x${i}`, 5)
+  }
+  assert.ok(costs.size <= 8)
+  assert.ok(costs.forgotten > 9000)
+  const again = new RouteCosts()
+  again.restore(taught().rows())
+  assert.ok(Math.abs(again.expected('GET /search') - 110) < 1)
+})
