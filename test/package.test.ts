@@ -37,6 +37,8 @@ describe('the packed tarball', () => {
     packed = (
       JSON.parse(npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', folder)) as Packed[]
     )[0]!
+    env['XDG_STATE_HOME'] = path.join(folder, 'state')
+    delete env['STATE_DIRECTORY']
     writeFileSync(path.join(folder, 'package.json'), '{ "private": true }')
     install(path.join(folder, packed.filename))
     origin = createServer((request, response) =>
@@ -139,7 +141,7 @@ describe('the packed tarball', () => {
       names.filter(
         (name) =>
           (name.endsWith('.ts') && !name.endsWith('.d.ts')) ||
-          /\.test\.|^(src|test|bench|scripts)\//.test(name),
+          /\.(test|fixture)\.|^(src|test|bench|scripts)\//.test(name),
       ),
       [],
     )
