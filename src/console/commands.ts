@@ -3,17 +3,15 @@
  * starts the socket gives the functions.
  */
 import { isIP } from 'node:net'
-import type { Decision, Policy, Posture } from '#control'
+import type { SiteStatus as BrainSiteStatus, Decision, DecisionWish, Policy } from '#control'
 import type { SiteFigures } from './live-figures.ts'
 
-export interface SiteStatus extends SiteFigures {
-  readonly name: string
+/** What the brain says of a site, with the figures of the last ten seconds. */
+export interface SiteStatus
+  extends BrainSiteStatus,
+    Pick<SiteFigures, 'perSecond' | 'reasonsPerSecond' | 'lanesPerSecond' | 'p50Ms' | 'p99Ms'> {
   readonly hosts: readonly string[]
   readonly mode: string
-  readonly posture: Posture
-  /** Requests the origin may have at once, and has. */
-  readonly limit: number
-  readonly inFlight: number
 }
 
 export interface Status {
@@ -25,16 +23,12 @@ export interface Status {
   readonly attack: Policy['attack']
   readonly bypass: boolean
   readonly decisions: number
-  /** A share per site of calm-weather traffic is known. */
-  readonly baselineRequests: number
   readonly sites: readonly SiteStatus[]
   /** Sites beyond the first hundred, which are the busiest, are only counted. */
   readonly sitesLeftOut: number
   readonly recordsLost: number
   readonly warnings: readonly string[]
 }
-
-export type DecisionWish = Omit<Decision, 'id' | 'expiresAtMs'> & { readonly forMs: number }
 
 export interface Commands {
   status(): Status

@@ -1,0 +1,275 @@
+/** The commands. Each says what it does with an example; the work is in the files they call. */
+import { readFileSync } from 'node:fs'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { formatFault, jsonSchema, readConfigFile } from '#config'
+import { CommandError, type Status, sendCommand } from '#console'
+import type { Decision } from '#control'
+import { parseDuration } from '#kit'
+import { decisionsText, type WishFlags, wishOf } from './decisions.ts'
+import { findSocket, usualConfig } from './locate.ts'
+import { CliError, EXIT, processTerminal, type Terminal } from './output.ts'
+import { statusText } from './status-text.ts'
+
+/** The version in package.json, beside src/ and dist/ alike. */
+export function version(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  return version
+}
+
+/** Runs one command; the exit code. */
+export async function main(args: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
+  const program = build(terminal)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return Number(process.exitCode ?? EXIT.ok)
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    if (error instanceof CliError) {
+      terminal.error(`digue: ${error.message}\n`)
+      return error.exit
+    }
+    if (error instanceof CommandError) {
+      terminal.error(`digue: ${error.message}\n`)
+      return error.code === 'DIGUE_NOT_RUNNING' ? EXIT.notRunning : EXIT.failed
+    }
+    const fault = error as NodeJS.ErrnoException
+    terminal.error(
+      `digue: ${fault.code === undefined || process.env['DIGUE_DEBUG'] !== undefined ? (fault.stack ?? String(fault)) : fault.message}\n`,
+    )
+    return EXIT.failed
+  }
+}
+
+function port(text: string): number {
+  const value = Number(text)
+  if (!/^\d{1,5}$/.test(text) || value > 65535)
+    throw new InvalidArgumentError('Expected a port from 0 to 65535.')
+  return value
+}
+
+function duration(text: string): number {
+  const ms = parseDuration(text)
+  if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 30m, 1h or 7d.')
+  return ms
+}
+
+function whole(text: string): number {
+  const value = Number(text.replace(/^AS/i, ''))
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('Expected a whole number above 0.')
+  return value
+}
+
+const several = (value: string, before: string[] | undefined) => [...(before ?? []), value]
+
+function build(terminal: Terminal): Command {
+  const json = (value: unknown) => terminal.out(`${JSON.stringify(value, undefined, 2)}\n`)
+  const program = new Command('digue')
+  program
+    .description('Keeps a web site served through an HTTP flood.')
+    .version(version(), '-V, --version')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .showHelpAfterError('(`digue <command> --help` shows how, with examples)')
+    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => terminal.error(text) })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done; 1 it did not work; 2 wrong command line or configuration; 3 no Digue runs there.\n',
+    )
+
+  const command = (name: string, description: string, examples: readonly string[]) =>
+    program
+      .command(name)
+      .description(description)
+      .addHelpText('after', `\nExamples:\n${examples.map((line) => `  ${line}`).join('\n')}\n`)
+
+  const steered = (target: Command) =>
+    target
+      .option('-c, --config <file>', 'configuration of the Digue to talk to')
+      .option('--state <folder>', 'its state directory')
+      .option('--socket <path>', 'its command socket')
+      .option('--json', 'print JSON')
+
+  command('start', 'Try it out: a demo site of limited capacity, and Digue before it.', [
+    'digue start                                    # demo site, Digue on port 8080',
+    'digue start --origin http://127.0.0.1:3000     # your own site instead',
+    'digue start --port 9000 --self-signed          # HTTPS too, on port 9001',
+  ])
+    .option('--origin <url>', 'put Digue before this site instead of the demo site')
+    .option('-p, --port <port>', 'port to listen on', port, 8080)
+    .option('--self-signed', 'HTTPS too, on the next port, with a certificate made on the spot')
+    .option('--state <folder>', 'where to keep what is learned')
+    .action(async (flags) => (await import('./start.ts')).start(flags, terminal))
+
+  command('run', 'Serve: one site by flags, or many by a configuration file.', [
+    'digue run --origin http://127.0.0.1:3000',
+    'digue run --origin http://10.0.0.5 --origin http://10.0.0.6 --listen :80',
+    'digue run --config /etc/digue/digue.yaml --baseline-from /var/log/nginx/access.log.1',
+    'digue run --config digue.yaml --observe        # decide and record, change nothing',
+  ])
+    .option(
+      '-c, --config <file>',
+      'YAML file; ./digue.yaml or /etc/digue/digue.yaml when neither this nor --origin is given',
+    )
+    .option('--origin <url>', 'where the site really runs (may be repeated)', several)
+    .option('-l, --listen <where>', 'such as ":8080" or ":443 tls" (may be repeated; with --origin)', several)
+    .option('-p, --port <port>', 'short for --listen ":port" (with --origin)', port)
+    .option('--state <folder>', 'where to keep what is learned (with --origin)')
+
+    .option(
+      '--baseline-from <file>',
+      'learn calm weather from an old access log (combined format, gzip too; with several sites SITE=FILE; may be repeated)',
+      several,
+    )
+    .option('--self-signed', 'make a certificate for sites that have none: for trying HTTPS out')
+    .option('--observe', 'decide and record, but let everything pass')
+    .action(async (flags) => (await import('./run.ts')).run(flags, terminal))
+
+  command('demo', 'A 30-second flood against the demo site, first without and then through Digue.', [
+    'npm run demo',
+  ])
+    .option('--seconds <n>', 'length of each flood', whole, 30)
+    .action(async (flags) => (await import('./demo.ts')).demo(flags))
+
+  command('check', 'Read a configuration and tell all its faults at once.', [
+    'digue check',
+    'digue check /etc/digue/digue.yaml --json',
+  ])
+    .argument('[file]', 'YAML file (default: ./digue.yaml, then /etc/digue/digue.yaml)')
+    .option('--self-signed', 'as with `run --self-signed`: certificates may be missing')
+    .option('--json', 'print JSON')
+    .action((file: string | undefined, flags: { selfSigned?: boolean; json?: boolean }) => {
+      const chosen = file ?? usualConfig()
+      if (chosen === undefined)
+        throw new CliError(
+          'no configuration given, and neither ./digue.yaml nor /etc/digue/digue.yaml is there',
+          EXIT.usage,
+        )
+      const result = readConfigFile(chosen, { selfSigned: flags.selfSigned === true })
+      if (flags.json)
+        json(
+          result.ok ? { ok: true, sites: result.config.sites.length } : { ok: false, faults: result.faults },
+        )
+      else if (result.ok) {
+        const { sites, listen } = result.config
+        terminal.out(
+          `${chosen}: good. ${sites.length} ${sites.length === 1 ? 'site' : 'sites'}, ${listen.length} ${listen.length === 1 ? 'listener' : 'listeners'}.\n`,
+        )
+      } else
+        terminal.error(
+          `${chosen}: ${result.faults.length} ${result.faults.length === 1 ? 'fault' : 'faults'}.\n${result.faults.map((fault) => `  ${formatFault(fault)}`).join('\n')}\n`,
+        )
+      if (!result.ok) process.exitCode = EXIT.usage
+    })
+
+  steered(
+    command('status', 'Who is served, who is not and why, and how the origin does.', [
+      'digue status',
+      'digue status --json',
+    ]),
+  ).action(async (flags) => {
+    const status = (await sendCommand(findSocket(flags), { command: 'status' })) as Status
+    if (flags.json) json(status)
+    else terminal.out(statusText(status, Date.now()))
+  })
+
+  steered(
+    command('attack', 'Say that there is an attack, or that there is none, over what Digue thinks.', [
+      'digue attack on        # be strict now',
+      'digue attack auto      # let Digue decide again',
+    ]),
+  )
+    .addArgument(new Argument('<mode>').choices(['on', 'off', 'auto']))
+    .action(async (mode: 'on' | 'off' | 'auto', flags) => {
+      const result = await sendCommand(findSocket(flags), { command: 'attack', mode })
+      if (flags.json) json(result)
+      else if (mode === 'on')
+        terminal.out('Attack mode is on: every site is treated as flooded until `digue attack auto`.\n')
+      else if (mode === 'off')
+        terminal.out('Attack mode is off: no site is treated as flooded until `digue attack auto`.\n')
+      else terminal.out('Digue decides by itself again.\n')
+    })
+
+  steered(
+    command('bypass', 'Let everything pass, at once: for when Digue itself is suspected.', [
+      'digue bypass on',
+      'digue bypass off',
+    ]),
+  )
+    .addArgument(new Argument('<on|off>').choices(['on', 'off']))
+    .action(async (word: 'on' | 'off', flags) => {
+      const result = await sendCommand(findSocket(flags), { command: 'bypass', on: word === 'on' })
+      if (flags.json) json(result)
+      else
+        terminal.out(
+          word === 'on'
+            ? 'Everything passes now. `digue bypass off` puts Digue back to work.\n'
+            : 'Digue decides again.\n',
+        )
+    })
+
+  command('doctor', 'Look for what would let a flood around Digue, or make it weak.', [
+    'digue doctor',
+    'digue doctor --config /etc/digue/digue.yaml --json',
+  ])
+    .option('-c, --config <file>', 'configuration to look at')
+    .option('--origin <url>', 'or the origin, where Digue runs without a configuration', several)
+    .option('--state <folder>', 'state directory of the Digue to ask')
+    .option('--socket <path>', 'its command socket')
+    .option('--json', 'print JSON')
+    .action(async (flags) => (await import('./doctor.ts')).doctor(flags, terminal))
+
+  const decisions = command(
+    'decisions',
+    'Your own word on networks, paths and hosts. Allow beats refuse; every decision ends by itself.',
+    [
+      'digue decisions list',
+      'digue decisions add --refuse --cidr 192.0.2.0/24 --for 2h --note "scraper, ticket 12"',
+      'digue decisions add --allow --asn 64496',
+      'digue decisions delete 3f2a',
+    ],
+  )
+  steered(decisions.command('list').description('Show what is in force.')).action(async (flags) => {
+    const list = (await sendCommand(findSocket(flags), { command: 'decisions' })) as Decision[]
+    if (flags.json) json(list)
+    else terminal.out(decisionsText(list, Date.now()))
+  })
+  steered(
+    decisions.command('add').description('Allow or refuse a network, an AS, a path or a host for a time.'),
+  )
+    .addOption(new Option('--allow', 'these reach the operator’s lane').conflicts('refuse'))
+    .option('--refuse', 'these get 403')
+    .option('--cidr <network>', 'such as 192.0.2.0/24 or one address')
+    .option('--asn <number>', 'autonomous system, such as 64496', whole)
+    .option('--path <prefix>', 'such as /search')
+    .option('--host <name>', 'such as shop.example.org')
+    .option('--for <duration>', 'when it ends', duration, 3_600_000)
+    .option('--note <text>', 'why: whoever finds it later will ask')
+    .addHelpText(
+      'after',
+      '\nExample:\n  digue decisions add --refuse --path /search --for 30m --note "flooded"\n',
+    )
+    .action(async (flags: WishFlags & { json?: boolean }) => {
+      const added = (await sendCommand(findSocket(flags), {
+        command: 'addDecision',
+        wish: wishOf(flags),
+      })) as Decision
+      if (flags.json) json(added)
+      else terminal.out(decisionsText([added], Date.now()))
+    })
+  steered(
+    decisions.command('delete').description('End a decision now.').argument('<id>', 'as shown by list'),
+  ).action(async (id: string, flags) => {
+    const result = await sendCommand(findSocket(flags), { command: 'deleteDecision', id })
+    if (flags.json) json(result)
+    else terminal.out(`Decision ${id} is gone.\n`)
+  })
+
+  command('schema', 'Print the JSON Schema of the configuration, for editors.', [
+    'digue schema > digue.schema.json',
+  ]).action(() => json(jsonSchema()))
+
+  return program
+}

@@ -1,0 +1,505 @@
+/**
+ * A serving process put together: configuration → edge threads → reports → brain → policy, with the
+ * log, the figures, the command socket and the state directory beside them.
+ *
+ * What may fail without ending service does so: the metrics port when it is only convenient, the
+ * access log, the state. What must hold before the first request: the configuration, the ports, and
+ * that no other Digue has this state directory.
+ */
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { destination, type Logger, pino } from 'pino'
+import type { WeightTable } from '#admission'
+import { type Config, formatFault, parseLoopback, type ReadResult } from '#config'
+import {
+  type CommandSocket,
+  type Commands,
+  LiveFigures,
+  Metrics,
+  type MetricsPort,
+  openCommandSocket,
+  openMetricsPort,
+  type Status,
+} from '#console'
+import { Brain, type DecisionWish, type EdgeReport, type Policy, StateFile } from '#control'
+import { type Edge, type EdgeEvent, startEdge } from '#edge'
+import { AccessLog } from './access-log.ts'
+import { descriptorLimit } from './doctor.ts'
+import { learnFromLogs, type OldLog } from './old-log.ts'
+import { CliError, EXIT, type Terminal } from './output.ts'
+import { version } from './program.ts'
+import { RequestLog } from './request-log.ts'
+import { withSelfSigned } from './self-signed.ts'
+
+export interface ServeOptions {
+  readonly terminal: Terminal
+  /** Reads the configuration anew, for SIGHUP. */
+  readonly read: () => ReadResult
+  readonly selfSigned?: boolean
+  readonly baselineFrom?: readonly OldLog[]
+  readonly onReady?: (ports: readonly number[]) => void
+}
+
+const DRAIN_MS = 20_000
+const BRAIN_MS = 250
+const SAVE_MS = 60_000
+const MAX_SITES_IN_STATUS = 100
+const MAX_WARNINGS = 20
+
+/** Serves until it is told to end, and resolves when everything is closed. */
+export async function serve(config: Config, options: ServeOptions): Promise<void> {
+  const service = new Service(config, options)
+  await service.start()
+  await service.ended
+}
+
+class Service {
+  readonly ended: Promise<void>
+  readonly #options: ServeOptions
+  readonly #stdout = destination({ dest: 1, sync: false, maxLength: 4_000_000 })
+  readonly #log: Logger
+  readonly #metrics = new Metrics(version())
+  readonly #live = new LiveFigures()
+  readonly #requestLog: RequestLog
+  readonly #startedAtMs = Date.now()
+  /** Code of a trouble → its latest message: what `status` shows until it is over. */
+  readonly #warnings = new Map<string, string>()
+  readonly #stateFile: StateFile
+  #brain: Brain
+  #policySerial = -1
+  #config: Config
+  #edge: Edge | undefined
+  #socket: CommandSocket | undefined
+  #metricsPort: MetricsPort | undefined
+  #accessLog: AccessLog | undefined
+  #timers: NodeJS.Timeout[] = []
+  #postures: Policy['postures'] = {}
+  #untrustedForwarder = ''
+  #reloading: Promise<void> = Promise.resolve()
+  #stopping = false
+  #resolveEnded!: () => void
+
+  constructor(config: Config, options: ServeOptions) {
+    this.#config = config
+    this.#options = options
+    this.ended = new Promise((resolve) => (this.#resolveEnded = resolve))
+    // A reader that went away (EPIPE) must not end the service.
+    this.#stdout.on('error', () => {})
+    this.#stdout.on('drop', () => this.#metrics.logLinesLeftOut(1))
+    this.#log = pino({ level: config.log.level, base: null }, this.#stdout)
+    this.#requestLog = new RequestLog(this.#log, config.log, (count) => this.#metrics.logLinesLeftOut(count))
+    this.#stateFile = new StateFile(join(config.state, 'brain.json'))
+    this.#brain = new Brain({ sites: siteNames(config) }, Date.now())
+  }
+
+  async start(): Promise<void> {
+    if (this.#options.selfSigned === true) this.#config = withSelfSigned(this.#config, Date.now())
+    const config = this.#config
+    makeStateFolder(config.state)
+    // First the socket: it tells whether another Digue has this state directory.
+    try {
+      this.#socket = await openCommandSocket(config.admin.socket, this.#commands())
+    } catch (error) {
+      throw new CliError(`admin.socket: ${(error as Error).message}`, EXIT.failed, { cause: error })
+    }
+    try {
+      this.#sayLimits()
+      await this.#remember(config)
+      this.#edge = await startEdge(config, {
+        policy: this.#brain.policy,
+        weightsOf: (site) => this.#brain.weights(site),
+        ...overall(this.#brain, config),
+        onReport: (report) => this.#guard('report', () => this.#take(report)),
+        onEvent: (event) => this.#guard('event', () => this.#edgeEvent(event)),
+      })
+    } catch (error) {
+      await this.#socket.close()
+      throw new CliError(startFault(error as NodeJS.ErrnoException), EXIT.failed, { cause: error })
+    }
+    await this.#openMetrics()
+    this.#openAccessLog()
+    this.#every(BRAIN_MS, 'brain', () => this.#tick())
+    this.#every(SAVE_MS, 'save', () => void this.#save())
+    this.#handleSignals()
+    this.#log.info(
+      {
+        ports: this.#edge.ports,
+        threads: this.#edge.threads,
+        sites: config.sites.length,
+        version: version(),
+      },
+      'serving',
+    )
+    this.#options.onReady?.(this.#edge.ports)
+  }
+
+  #take(report: EdgeReport): void {
+    const nowMs = Date.now()
+    this.#brain.receive(report, nowMs)
+    this.#live.take(report, nowMs)
+    this.#metrics.report(report)
+    this.#accessLog?.append(report.records, nowMs)
+    // Kept apart from the access log's losses: an edge drops a record before either is written.
+    if (this.#accessLog !== undefined && report.recordsLost > 0)
+      this.#metrics.accessLogLost(report.recordsLost)
+    this.#requestLog.offer(report.records, report.recordsLost, nowMs)
+  }
+
+  #tick(): void {
+    const nowMs = Date.now()
+    this.#requestLog.tick(nowMs)
+    const policy = this.#brain.tick(nowMs)
+    if (policy.serial !== this.#policySerial) {
+      this.#sayPostures(policy)
+      this.#policySerial = policy.serial
+      this.#edge?.setPolicy(policy)
+    }
+    const { attack, bypass, decisions, postures } = policy
+    this.#metrics.policy({ attack, bypass, decisions: decisions.length })
+    this.#metrics.sites(
+      this.#config.sites.map((site) => {
+        const name = site.hosts[0]!
+        const capacity = this.#edge?.capacityOf(name)
+        return {
+          name,
+          posture: postures[name] ?? 'calm',
+          limit: capacity?.limit ?? 0,
+          inFlight: capacity?.inFlight ?? 0,
+        }
+      }),
+    )
+  }
+
+  #edgeEvent(event: EdgeEvent): void {
+    const { level, code, message, thread } = event
+    this.#log[level]({ code, thread }, message)
+    if (code === 'untrusted-proxy') this.#untrustedForwarder = message
+    if (level === 'info') return
+    this.#warnings.delete(code)
+    this.#warnings.set(code, `${new Date().toISOString()} ${message}`)
+    if (this.#warnings.size > MAX_WARNINGS) this.#warnings.delete(this.#warnings.keys().next().value!)
+  }
+
+  #commands(): Commands {
+    // Not bound early: the brain that goes on from the state file comes after the socket.
+    const brain = () => this.#brain
+    const changed = (what: object) => {
+      this.#log.warn(what, 'the operator decided')
+      this.#tick()
+      void this.#save()
+    }
+    return {
+      status: () => this.#status(),
+      attack: (mode: 'on' | 'off' | 'auto') => {
+        brain().attack(mode)
+        changed({ attack: mode })
+      },
+      bypass: (on: boolean) => {
+        brain().bypass(on)
+        changed({ bypass: on })
+      },
+      decisions: () => brain().decisions(),
+      addDecision: (wish: DecisionWish) => {
+        const decision = brain().addDecision(wish, Date.now())
+        changed({ decision })
+        return decision
+      },
+      deleteDecision: (id: string) => {
+        const found = brain().deleteDecision(id)
+        if (found) changed({ deleted: id })
+        return found
+      },
+      diagnosis: () => ({
+        untrustedForwarder: this.#untrustedForwarder,
+        openDescriptors: openDescriptors(),
+        connectionBudget: this.#config.limits.connections,
+        listen: this.#config.listen.map(({ address, port, tls }) => ({ address, port, tls })),
+        threads: this.#edge?.threads ?? 0,
+      }),
+    }
+  }
+
+  #status(): Status {
+    const nowMs = Date.now()
+    const brain = this.#brain.status((site) => this.#edge?.capacityOf(site))
+    const configs = new Map(this.#config.sites.map((site) => [site.hosts[0]!, site]))
+    const all = brain.sites.map((site) => {
+      const { perSecond, reasonsPerSecond, lanesPerSecond, p50Ms, p99Ms } = this.#live.site(site.name, nowMs)
+      const config = configs.get(site.name)
+      return {
+        ...site,
+        perSecond,
+        reasonsPerSecond,
+        lanesPerSecond,
+        p50Ms,
+        p99Ms,
+        hosts: config?.hosts ?? [],
+        mode: config?.mode ?? 'protect',
+      }
+    })
+    if (all.length > MAX_SITES_IN_STATUS) all.sort((a, b) => b.lastMinute.requests - a.lastMinute.requests)
+    return {
+      version: version(),
+      pid: process.pid,
+      startedAtMs: this.#startedAtMs,
+      threads: this.#edge?.threads ?? 0,
+      ports: this.#edge?.ports ?? [],
+      attack: brain.attack,
+      bypass: brain.bypass,
+      decisions: brain.decisions,
+      sites: all.slice(0, MAX_SITES_IN_STATUS),
+      sitesLeftOut: Math.max(0, all.length - MAX_SITES_IN_STATUS),
+      recordsLost: brain.recordsLost,
+      warnings: [...this.#warnings.values()],
+    }
+  }
+
+  async #openMetrics(): Promise<void> {
+    const at = this.#config.admin.metrics === 'off' ? undefined : parseLoopback(this.#config.admin.metrics)
+    if (at === undefined) return
+    try {
+      this.#metricsPort = await openMetricsPort(at, {
+        text: () => this.#metrics.text(),
+        isHealthy: () => !this.#stopping,
+      })
+    } catch (error) {
+      // Figures are for looking on; visitors are served without.
+      this.#trouble(
+        'metrics-port',
+        `admin.metrics: ${this.#config.admin.metrics} cannot be opened (${(error as Error).message}); serving without it`,
+      )
+    }
+  }
+
+  #openAccessLog(): void {
+    const path = this.#config.log.access
+    if (this.#accessLog?.path === path) return
+    void this.#accessLog?.close()
+    this.#accessLog =
+      path === undefined
+        ? undefined
+        : new AccessLog(path, {
+            onLost: (lines) => this.#metrics.accessLogLost(lines),
+            onTrouble: (message) => this.#trouble('access-log', message),
+          })
+  }
+
+  #trouble(code: string, message: string): void {
+    this.#edgeEvent({ level: 'error', code, message, thread: -1 })
+  }
+
+  #sayLimits(): void {
+    const limit = descriptorLimit()
+    if (limit === undefined || limit >= 65_536) return
+    this.#log.warn(
+      { code: 'descriptors', limit },
+      `${limit} open files are allowed (ulimit -n): room for about ${Math.floor(limit * 0.8)} connections`,
+    )
+  }
+
+  /** What was learned before the restart, and from old logs. */
+  async #remember(config: Config): Promise<void> {
+    const kept = await this.#stateFile.read()
+    if (this.#stateFile.fault !== '') this.#trouble('state', this.#stateFile.fault)
+    this.#brain = Brain.fromState(kept, { sites: siteNames(config) }, Date.now())
+    const logs = this.#options.baselineFrom ?? []
+    if (logs.length === 0) return
+    let saidAtMs = 0
+    const results = await learnFromLogs(logs, {
+      brain: this.#brain,
+      config,
+      onProgress: (path, ratio) => {
+        if (Date.now() - saidAtMs < 1000) return
+        saidAtMs = Date.now()
+        this.#log.info(
+          { code: 'baseline', path, ratio: Math.round(ratio * 100) / 100 },
+          'reading the old access log',
+        )
+      },
+      onNote: (message) => this.#log.warn({ code: 'baseline' }, message),
+    })
+    for (const { site, requests, isReady } of results) {
+      if (isReady)
+        this.#log.info(
+          { code: 'baseline', site, requests },
+          'calm weather was learned from the old access log',
+        )
+      else
+        this.#log.warn(
+          { code: 'baseline', site, requests },
+          'the old access log holds too little of this site to learn from (200 requests of 20 clients at least)',
+        )
+    }
+    if (results.length === 0)
+      this.#log.warn({ code: 'baseline' }, 'the old access log holds no request of a site here')
+  }
+
+  async #save(): Promise<void> {
+    const { failures } = this.#stateFile
+    await this.#stateFile.write(this.#brain.toState())
+    if (this.#stateFile.failures > failures) {
+      this.#metrics.stateError()
+      this.#trouble('state', `what was learned cannot be kept (${this.#stateFile.fault}); serving goes on`)
+    } else if (this.#stateFile.fault === '') this.#warnings.delete('state')
+  }
+
+  #sayPostures(policy: Policy): void {
+    for (const [site, posture] of Object.entries(policy.postures)) {
+      const before = this.#postures[site] ?? 'calm'
+      if (posture !== before)
+        this.#log.warn({ code: 'posture', site, posture, before }, `${site} is ${posture}, was ${before}`)
+    }
+    this.#postures = policy.postures
+  }
+
+  #handleSignals(): void {
+    process.on('SIGHUP', this.#onHup)
+    process.on('SIGTERM', this.#onTerm)
+    process.on('SIGINT', this.#onTerm)
+    // The edges go on with their last policy whatever breaks here.
+    process.on('uncaughtException', this.#onFault)
+    process.on('unhandledRejection', this.#onFault)
+  }
+
+  readonly #onHup = () => {
+    this.#reloading = this.#reloading.then(() => this.#reload()).catch(this.#onFault)
+  }
+
+  readonly #onTerm = (signal: NodeJS.Signals) => {
+    if (this.#stopping) {
+      this.#log.warn({ signal }, 'ending at once')
+      void this.#edge?.close()
+      return
+    }
+    this.#stopping = true
+    this.#stop(signal).catch(this.#onFault)
+  }
+
+  readonly #onFault = (fault: unknown) => {
+    const error = fault instanceof Error ? fault : new Error(String(fault))
+    this.#log.error(
+      { code: 'fault', stack: error.stack },
+      `a fault of Digue itself: ${error.message}; serving goes on`,
+    )
+  }
+
+  async #reload(): Promise<void> {
+    this.#accessLog?.reopen()
+    const result = this.#options.read()
+    if (!result.ok) {
+      this.#log.error(
+        { code: 'reload', faults: result.faults.map(formatFault) },
+        `reload: ${result.faults.length} faults; the old configuration stays in force`,
+      )
+      return
+    }
+    const before = this.#config
+    const config =
+      this.#options.selfSigned === true ? withSelfSigned(result.config, Date.now()) : result.config
+    // Tables of new sites must be there before the edge asks for them; old ones stay until it agreed.
+    this.#brain.configure([...new Set([...siteNames(before), ...siteNames(config)])], Date.now())
+    try {
+      await this.#edge!.reload(config)
+    } catch (error) {
+      this.#brain.configure(siteNames(before), Date.now())
+      this.#log.error(
+        { code: 'reload' },
+        `reload: ${(error as Error).message}; the old configuration stays in force`,
+      )
+      return
+    }
+    this.#config = config
+    this.#brain.configure(siteNames(config), Date.now())
+    const names = new Set(config.sites.map((site) => site.hosts[0]!))
+    this.#live.keepOnly(names)
+    this.#metrics.keepOnly(names)
+    this.#log.level = config.log.level
+    this.#requestLog.configure(config.log)
+    this.#openAccessLog()
+    const fixed = (['state', 'threads', 'networks', 'admin'] as const).filter(
+      (name) => JSON.stringify(before[name]) !== JSON.stringify(config[name]),
+    )
+    if (fixed.length > 0)
+      this.#log.warn(
+        { code: 'reload', settings: fixed },
+        `reload: ${fixed.join(', ')} changes only with a restart`,
+      )
+    this.#log.info(
+      { code: 'reload', sites: config.sites.length },
+      'reload: the new configuration is in force',
+    )
+  }
+
+  async #stop(signal: string): Promise<void> {
+    this.#log.info({ signal }, `draining: no new connections, ${DRAIN_MS / 1000} s for what is open`)
+    await this.#edge?.drain(DRAIN_MS)
+    for (const timer of this.#timers) clearInterval(timer)
+    await this.#save()
+    await Promise.all([this.#metricsPort?.close(), this.#socket?.close(), this.#accessLog?.close()])
+    process.off('SIGHUP', this.#onHup)
+    process.off('SIGTERM', this.#onTerm)
+    process.off('SIGINT', this.#onTerm)
+    process.off('uncaughtException', this.#onFault)
+    process.off('unhandledRejection', this.#onFault)
+    this.#log.info('ended')
+    try {
+      this.#stdout.flushSync()
+    } catch {
+      // Nobody reads any more.
+    }
+    this.#resolveEnded()
+  }
+
+  #every(ms: number, name: string, task: () => void): void {
+    this.#timers.push(setInterval(() => this.#guard(name, task), ms))
+  }
+
+  #guard(name: string, task: () => void): void {
+    try {
+      task()
+    } catch (error) {
+      this.#onFault(new Error(`${name}: ${(error as Error).message}`, { cause: error }))
+    }
+  }
+}
+
+function makeStateFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new CliError(
+      `state: ${folder} cannot be made (${(error as Error).message}); give another with --state, or \`state:\` in the configuration`,
+      EXIT.failed,
+      { cause: error },
+    )
+  }
+}
+
+function startFault(error: NodeJS.ErrnoException): string {
+  if (/EADDRINUSE/.test(error.message))
+    return `${error.message}\nAnother program has that port: end it, or choose another port.`
+  if (/EACCES/.test(error.message))
+    return `${error.message}\nPorts below 1024 need a right: AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or sysctl net.ipv4.ip_unprivileged_port_start.`
+  return error.message
+}
+
+function openDescriptors(): number {
+  try {
+    return readdirSync('/proc/self/fd').length
+  } catch {
+    return 0
+  }
+}
+
+function siteNames(config: Config): string[] {
+  return config.sites.map((site) => site.hosts[0]!)
+}
+
+/**
+ * Connections come before a site is known. With one site its shares are those of all; with several
+ * the networks are equal there, and each site's gate still knows its own.
+ */
+function overall(brain: Brain, config: Config): { weights?: WeightTable } {
+  const table = config.sites.length === 1 ? brain.weights(config.sites[0]!.hosts[0]!) : undefined
+  return table === undefined ? {} : { weights: table }
+}

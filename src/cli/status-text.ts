@@ -1,0 +1,85 @@
+/** `digue status` for people: are visitors served, what is shed and why, how is the origin. */
+import type { SiteStatus, Status } from '#console'
+import { formatSpan, plain, table } from './output.ts'
+
+export function statusText(status: Status, nowMs: number): string {
+  const lines = [
+    `Digue ${status.version}, process ${status.pid}, up ${formatSpan(nowMs - status.startedAtMs)}, ${status.threads} edge ${status.threads === 1 ? 'thread' : 'threads'} on ${status.ports.length === 1 ? 'port' : 'ports'} ${status.ports.join(', ')}`,
+  ]
+  if (status.bypass) lines.push('BYPASS IS ON: everything passes. `digue bypass off` ends it.')
+  if (status.attack !== 'auto')
+    lines.push(`Attack mode is ${status.attack} by hand. \`digue attack auto\` gives it back to Digue.`)
+  if (status.decisions > 0)
+    lines.push(`${status.decisions} of your decisions in force (\`digue decisions list\`).`)
+  for (const warning of status.warnings) lines.push(`! ${plain(warning)}`)
+  lines.push('')
+  const rows = [
+    [
+      'site',
+      'posture',
+      'served/s',
+      'shed/s',
+      'refused/s',
+      'failed/s',
+      'in flight',
+      'waiting',
+      'p50',
+      'p99',
+      'origin',
+    ],
+  ]
+  for (const site of status.sites) rows.push(siteRow(site))
+  lines.push(table(rows).trimEnd())
+  if (status.sitesLeftOut > 0)
+    lines.push(`and ${status.sitesLeftOut} quieter sites; --json and --site show them`)
+  const notable = status.sites.filter((site) => site.posture !== 'calm' || status.sites.length === 1)
+  if (notable.length > 0) lines.push('')
+  for (const site of notable.slice(0, 10)) lines.push(`${plain(site.name)}: ${plain(site.why)}`)
+  const reasons = whyText(status.sites)
+  if (reasons !== '') lines.push('', reasons)
+  lines.push(
+    '',
+    'Means of the last 10 s; p50 and p99 are upper bounds of the time to serve a relayed request.',
+  )
+  return `${lines.join('\n')}\n`
+}
+
+function siteRow(site: SiteStatus): string[] {
+  const rate = (...actions: string[]) =>
+    figure(actions.reduce((total, action) => total + (site.perSecond[action] ?? 0), 0))
+  const down = site.origins.filter((origin) => !origin.healthy)
+  return [
+    plain(site.name),
+    site.mode === 'observe' ? `${site.posture} (observe)` : site.posture,
+    rate('relay', 'answer'),
+    rate('shed'),
+    rate('refuse', 'drop'),
+    rate('fail'),
+    `${site.inFlight} of ${Math.floor(site.limit)}`,
+    String(site.waiting),
+    bound(site.p50Ms),
+    bound(site.p99Ms),
+    down.length === 0 ? 'up' : `${down.length} of ${site.origins.length} down: ${plain(down[0]!.reason)}`,
+  ]
+}
+
+function whyText(sites: readonly SiteStatus[]): string {
+  const total = new Map<string, number>()
+  for (const site of sites) {
+    for (const [reason, rate] of Object.entries(site.reasonsPerSecond))
+      total.set(reason, (total.get(reason) ?? 0) + rate)
+  }
+  if (total.size === 0) return ''
+  const rows = [...total].sort((a, b) => b[1] - a[1]).slice(0, 10)
+  return `Not served, and why:\n${table(rows.map(([reason, rate]) => [`${figure(rate)}/s`, plain(reason)])).trimEnd()}`
+}
+
+function figure(rate: number): string {
+  return rate >= 10 || rate === 0 ? String(Math.round(rate)) : rate.toFixed(1)
+}
+
+function bound(ms: number | null | undefined): string {
+  // JSON has no infinity: above the last bucket comes as null.
+  if (ms === undefined) return '–'
+  return ms === null || !Number.isFinite(ms) ? '> 30 s' : `${ms} ms`
+}
