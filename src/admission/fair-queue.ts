@@ -152,9 +152,9 @@ const SUBSCRIBER = 4
 
 class Node<T> {
   readonly level: number
-  readonly key: string | number
-  readonly parent: Node<T> | undefined
-  readonly lane: LaneIndex<T> | undefined
+  key: string | number
+  parent: Node<T> | undefined
+  lane: LaneIndex<T> | undefined
   readonly children: Children<T> | undefined
   weight = 1
   /** Has a weight of its own from calm weather. */
@@ -224,6 +224,8 @@ export class FairQueue<T> {
   #nodes = 0
   #oldest: Place<T> | undefined = undefined
   #newest: Place<T> | undefined = undefined
+  /** Forgotten nodes by level, to be used again. */
+  readonly #spare: Node<T>[][] = [[], [], [], [], []]
   #idleOldest: Node<T> | undefined = undefined
   #idleNewest: Node<T> | undefined = undefined
 
@@ -447,7 +449,11 @@ export class FairQueue<T> {
       if (--node.active === 0) {
         const children = parent.children!
         children.activeWeight -= node.weight
-        if (node.level > LANE && (node.children?.count ?? 0) === 0) this.#linkIdle(node)
+        if (node.level > LANE && (node.children?.count ?? 0) === 0) {
+          // Whoever was never served owes nothing: most of a flood is gone at once.
+          if (node.finish === 0 && node.level > ASN && node !== node.lane!.overflow) this.#forget(node)
+          else this.#linkIdle(node)
+        }
       }
       node = parent
     }
@@ -551,10 +557,22 @@ export class FairQueue<T> {
   }
 
   #build(level: number, key: string | number, parent: Node<T>, lane: LaneIndex<T>): Node<T> {
-    const node = new Node<T>(level, key, parent, lane)
+    const node = this.#reuse(level, key, parent, lane)
     parent.children!.count++
     this.#nodes++
     this.#weigh(node)
+    return node
+  }
+
+  #reuse(level: number, key: string | number, parent: Node<T>, lane: LaneIndex<T>): Node<T> {
+    const node = this.#spare[level]!.pop()
+    if (node === undefined) return new Node<T>(level, key, parent, lane)
+    node.key = key
+    node.parent = parent
+    node.lane = lane
+    node.finish = node.start = 0
+    const { children } = node
+    if (children) children.virtual = children.poolStart = children.activeWeight = 0
     return node
   }
 
@@ -573,15 +591,21 @@ export class FairQueue<T> {
     if (victim === undefined) return false
     if (victim.finish > victim.parent!.children!.virtual) this.#count('fairQueueDebtForgotten')
     this.#unlinkIdle(victim)
-    const lane = victim.lane!
-    // After a new baseline the same name may stand for a newer node.
-    const index =
-      victim.level === ASN ? lane.asns : victim.level === PREFIX ? lane.prefixes : lane.subscribers
-    if (index.get(victim.key) === victim) index.delete(victim.key)
-    this.#nodes--
     const parent = victim.parent!
-    if (--parent.children!.count === 0 && parent.active === 0 && parent.level > LANE) this.#linkIdle(parent)
+    this.#forget(victim)
+    if (parent.children!.count === 0 && parent.active === 0 && parent.level > LANE) this.#linkIdle(parent)
     return true
+  }
+
+  /** Takes a node out of the tree and keeps the object: new ones in old memory are dear to collect. */
+  #forget(node: Node<T>): void {
+    const lane = node.lane!
+    // After a new baseline the same name may stand for a newer node.
+    const index = node.level === ASN ? lane.asns : node.level === PREFIX ? lane.prefixes : lane.subscribers
+    if (index.get(node.key) === node) index.delete(node.key)
+    this.#nodes--
+    node.parent!.children!.count--
+    this.#spare[node.level]!.push(node)
   }
 
   #linkIdle(node: Node<T>): void {
