@@ -22,7 +22,13 @@ function utcTime(at: Date): Buffer {
 export function certificate(): { cert: string; key: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const name = der(SEQUENCE, der(0x31, der(SEQUENCE, oid('550403'), der(0x0c, Buffer.from(HOST)))))
-  const alternative = der(SEQUENCE, der(0x82, Buffer.from(HOST)))
+  // The address too: wrk names it in SNI, and Caddy looks for a certificate of that name.
+  const alternative = der(
+    SEQUENCE,
+    der(0x82, Buffer.from(HOST)),
+    der(0x82, Buffer.from('localhost')),
+    der(0x87, Buffer.from([127, 0, 0, 1])),
+  )
   const now = Date.now()
   const body = der(
     SEQUENCE,
