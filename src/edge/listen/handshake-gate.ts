@@ -10,7 +10,7 @@
  *   refill = max(share · elapsed, elapsed − what else kept the thread busy)
  *
  * The second term makes the budget work-conserving: an idle thread may spend nearly all of itself on
- * a crowd of new visitors; as soon as connected ones need the time, `share` is what is left.
+ * a crowd of new visitors; once the thread is full, `share` is what is left.
  * Who finds the bucket empty waits at most a second in a fair queue by calm-weather network weights;
  * when the line is full, the most over-share network's waiter is closed. Charged when begun: a client
  * that aborts has cost the same.
@@ -55,6 +55,8 @@ const FIRST_GUESS_MS = 1
 const BURST_MS = 25
 /** Never all of the thread. */
 const MOST_SHARE = 0.92
+/** From this share of busy time on a thread counts as full. */
+const FULL = 0.97
 const TICKET_WINDOW_MS = 10_000
 /** A browser opens up to six connections to an HTTP/1.1 site at once. */
 const USES_PER_TICKET = 6
@@ -184,9 +186,12 @@ export class HandshakeGate {
     let rate = this.#share
     if (this.#options.busyMs) {
       const busy = this.#options.busyMs()
-      const other = Math.max(0, busy - this.#busyAtMs - this.#spentMs)
+      const spent = busy - this.#busyAtMs
+      const other = Math.max(0, spent - this.#spentMs)
       this.#busyAtMs = busy
-      rate = Math.min(MOST_SHARE, Math.max(this.#share, 1 - other / elapsed))
+      // A full thread may be full of handshakes that keep requests waiting: back to the share, and
+      // up again when that has made it idle.
+      if (spent < FULL * elapsed) rate = Math.min(MOST_SHARE, Math.max(this.#share, 1 - other / elapsed))
     }
     this.#spentMs = 0
     // Over about 100 ms: one slow callback is no reason to turn visitors away.
