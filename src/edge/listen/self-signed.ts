@@ -61,9 +61,11 @@ export function selfSigned(hosts: readonly string[], days = 30, nowMs: number = 
   )
   const signature = sign('sha256', signed, privateKey)
   const certificate = sequence(signed, ECDSA_WITH_SHA256, der(0x03, Buffer.from([0]), signature))
+  // PEM lines hold 64 characters; an empty one would end the certificate.
+  const lines = certificate.toString('base64').match(/.{1,64}/g)!
   return {
     hosts,
-    certificate: `-----BEGIN CERTIFICATE-----\n${certificate.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+    certificate: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
   }
 }
