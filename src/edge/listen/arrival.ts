@@ -98,11 +98,11 @@ export class Arrival implements Waiter {
     if (socket.destroyed) return
     const context = this.#reception.contextFor(this.hello)
     if (context === undefined) {
-      this.#reception.count('handshakeNoCertificate')
+      this.#reception.count('handshake-no-certificate')
       this.close()
       return
     }
-    this.#reception.count('handshakeBegun')
+    this.#reception.count('handshake-begun')
     // TLSSocket feeds the bytes given back to OpenSSL in a tick of its own: time from just before it
     // to just after it, whatever else was queued.
     let before = 0
@@ -151,14 +151,14 @@ export class Arrival implements Waiter {
     const header = parseProxyHeader(this.#bytes)
     if (header.state === 'more') return
     if (header.state === 'malformed') {
-      this.#fail('proxyHeaderMalformed')
+      this.#fail('proxy-header-malformed')
       return
     }
     this.#bytes = this.#bytes.subarray(header.length)
     if (header.source !== undefined) {
       this.client = this.#reception.describe(header.source.address)
       if (this.#reception.isDropped(this.client)) {
-        this.#fail('connectionDropped')
+        this.#fail('connection-dropped')
         return
       }
       this.#reception.rename(this.seat!, this.client)
@@ -175,10 +175,10 @@ export class Arrival implements Waiter {
     const result = parseClientHello(this.#bytes)
     switch (result.kind) {
       case 'more':
-        if (this.#bytes.length > LARGEST_HELLO_BYTES) this.#fail('helloMalformed')
+        if (this.#bytes.length > LARGEST_HELLO_BYTES) this.#fail('hello-malformed')
         return
       case 'malformed':
-        this.#fail('helloMalformed')
+        this.#fail('hello-malformed')
         return
       case 'hello':
         this.hello = result.hello
@@ -207,7 +207,7 @@ export class Arrival implements Waiter {
   }
 
   readonly #onTlsError = (): void => {
-    if (this.seat?.connection === undefined) this.#reception.count('handshakeFailed')
+    if (this.seat?.connection === undefined) this.#reception.count('handshake-failed')
     this.#tls!.destroy()
   }
 

@@ -59,7 +59,7 @@ test('when full, a slow connection without a head goes first, then an idle one, 
   take(address(1, 6), 5000, { active: 1 })
   assert.deepEqual(closed, ['10.1.0.3', '10.1.0.2', '10.1.0.1'])
   assert.deepEqual(
-    ['connectionEvictedSlow', 'connectionEvictedIdle', 'connectionEvictedResting'].map((name) =>
+    ['connection-evicted-slow', 'connection-evicted-idle', 'connection-evicted-resting'].map((name) =>
       counters.get(name),
     ),
     [1, 1, 1],
@@ -72,7 +72,7 @@ test('nobody’s open exchange is broken for a newcomer, unless it has been unpr
   take(address(5, 2), 0, { active: 1, proven: true })
   budget.tick(1)
   assert.equal(take(address(1, 3), 5000), undefined)
-  assert.equal(counters.get('connectionRefused'), 1)
+  assert.equal(counters.get('connection-refused'), 1)
   assert.ok(take(address(1, 3), 11_000))
   assert.deepEqual(closed, ['10.5.0.1'])
 })

@@ -36,10 +36,10 @@ const IDLE = 1
 const RESTING = 2
 const BUSY = 3
 const KIND_COUNTERS = [
-  'connectionEvictedSlow',
-  'connectionEvictedIdle',
-  'connectionEvictedResting',
-  'connectionEvictedBusy',
+  'connection-evicted-slow',
+  'connection-evicted-idle',
+  'connection-evicted-resting',
+  'connection-evicted-busy',
 ] as const
 const SLOW_AFTER_MS = 3000
 const BUSY_AFTER_MS = 10_000
@@ -109,7 +109,7 @@ export class ConnectionBudget {
   /** Makes room if there is none. Undefined: the newcomer is refused, and it was counted. */
   take(client: ClientAddress, close: () => void, nowMs: number): Seat | undefined {
     if (this.#total() >= this.#limit && !this.#makeRoom(nowMs)) {
-      this.#options.count('connectionRefused')
+      this.#options.count('connection-refused')
       return undefined
     }
     const place = new Place(payerOf(client), close, nowMs)

@@ -130,7 +130,7 @@ test('a client that resets every stream is cut off within 120 streams', async ()
     await closed
     assert.ok(streams.length <= 120, `${streams.length} streams at ${perWrite} per write`)
     assert.ok(
-      (counters.get('h2ResetFlood') ?? 0) + (counters.get('h2ProtocolError') ?? 0) >= 1,
+      (counters.get('h2-reset-flood') ?? 0) + (counters.get('h2-protocol-error') ?? 0) >= 1,
       JSON.stringify([...counters]),
     )
   }
@@ -147,18 +147,18 @@ test('a browser that leaves a page with thirty requests under way keeps its conn
 })
 
 const FLOODS: [string, (i: number) => Buffer, RegExp][] = [
-  ['PING', () => frame(Frame.ping, 0, 0, Buffer.alloc(8)), /h2PingFlood/],
-  ['SETTINGS', () => frame(Frame.settings, 0, 0), /h2SettingsFlood/],
+  ['PING', () => frame(Frame.ping, 0, 0, Buffer.alloc(8)), /h2-ping-flood/],
+  ['SETTINGS', () => frame(Frame.settings, 0, 0), /h2-settings-flood/],
   [
     'PRIORITY',
     (i) => frame(Frame.priority, 0, 2 * (i % 1000) + 1, Buffer.from([0, 0, 0, 0, 1])),
-    /h2OverheadFlood|h2ProtocolError/,
+    /h2-overhead-flood|h2-protocol-error/,
   ],
-  ['unknown frames', () => frame(0xfa, 0, 0, Buffer.alloc(16)), /h2OverheadFlood|h2ProtocolError/],
+  ['unknown frames', () => frame(0xfa, 0, 0, Buffer.alloc(16)), /h2-overhead-flood|h2-protocol-error/],
   [
     'WINDOW_UPDATE',
     () => frame(Frame.windowUpdate, 0, 0, Buffer.from([0, 0, 0, 1])),
-    /h2OverheadFlood|h2ProtocolError/,
+    /h2-overhead-flood|h2-protocol-error/,
   ],
   [
     'CONTINUATION',
@@ -166,12 +166,12 @@ const FLOODS: [string, (i: number) => Buffer, RegExp][] = [
       i === 0
         ? frame(Frame.headers, END_STREAM, 1, GET)
         : frame(Frame.continuation, 0, 1, Buffer.from([0x00, 0x01, 0x61, 0x01, 0x62])),
-    /h2ProtocolError/,
+    /h2-protocol-error/,
   ],
   [
     'empty DATA',
     (i) => (i === 0 ? frame(Frame.headers, END_HEADERS, 1, GET) : frame(Frame.data, 0, 1)),
-    /h2ProtocolError/,
+    /h2-protocol-error/,
   ],
 ]
 
@@ -209,7 +209,7 @@ test('a client that keeps its window shut while an answer waits is cut off', asy
   })
   socket.write(frame(Frame.headers, END_HEADERS | END_STREAM, 1, GET))
   await closed
-  assert.equal(counters.get('h2Stalled'), 1)
+  assert.equal(counters.get('h2-stalled'), 1)
 })
 
 test('a head larger than the limit is refused, and repeating it ends the connection', async () => {
@@ -229,7 +229,7 @@ test('a head larger than the limit is refused, and repeating it ends the connect
   await closed
   assert.equal(streams.length, 0)
   assert.ok(
-    (counters.get('h2ProtocolError') ?? 0) + (counters.get('h2ResetFlood') ?? 0) > 0,
+    (counters.get('h2-protocol-error') ?? 0) + (counters.get('h2-reset-flood') ?? 0) > 0,
     JSON.stringify([...counters]),
   )
 })

@@ -5,13 +5,13 @@
  *
  *   flood                              stopped by                                     counter
  *   streams at once                    SETTINGS_MAX_CONCURRENT_STREAMS                (refused by nghttp2)
- *   open and reset (CVE-2023-44487)    nghttp2 burst 64, 16/s; own budget below       h2ResetFlood
- *   make the server reset              maxSessionInvalidFrames, own budget            h2ResetFlood
- *   PING, SETTINGS                     own buckets                                    h2PingFlood, h2SettingsFlood
- *   CONTINUATION (CVE-2024-27316)      nghttp2: 8 frames; maxHeaderListSize           h2ProtocolError
- *   empty DATA                         maxSessionInvalidFrames                        h2ProtocolError
- *   PRIORITY, WINDOW_UPDATE, unknown   bytes that carry neither head nor body         h2OverheadFlood
- *   slow reading, windows kept shut    pace of what is buffered                       h2Stalled
+ *   open and reset (CVE-2023-44487)    nghttp2 burst 64, 16/s; own budget below       h2-reset-flood
+ *   make the server reset              maxSessionInvalidFrames, own budget            h2-reset-flood
+ *   PING, SETTINGS                     own buckets                                    h2-ping-flood, h2-settings-flood
+ *   CONTINUATION (CVE-2024-27316)      nghttp2: 8 frames; maxHeaderListSize           h2-protocol-error
+ *   empty DATA                         maxSessionInvalidFrames                        h2-protocol-error
+ *   PRIORITY, WINDOW_UPDATE, unknown   bytes that carry neither head nor body         h2-overhead-flood
+ *   slow reading, windows kept shut    pace of what is buffered                       h2-stalled
  *
  * Node gives the socket to nghttp2, so no frame passes through JavaScript. Wrapping the socket to
  * count frame headers would cost every honest byte two copies and a call; the events and the byte
@@ -136,13 +136,13 @@ class Guard {
       stream.once('close', onStreamClosed)
     })
     session.on('ping', () => {
-      if (++this.#pings > PINGS.burst) this.#cut('h2PingFlood')
+      if (++this.#pings > PINGS.burst) this.#cut('h2-ping-flood')
     })
     session.on('remoteSettings', () => {
-      if (++this.#settings > SETTINGS.burst) this.#cut('h2SettingsFlood')
+      if (++this.#settings > SETTINGS.burst) this.#cut('h2-settings-flood')
     })
     session.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') this.#options.count('h2ProtocolError')
+      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') this.#options.count('h2-protocol-error')
     })
   }
 
@@ -169,21 +169,21 @@ class Guard {
       const explained =
         this.#opened * BYTES_PER_STREAM + written * BYTES_PER_BYTE_WRITTEN + seconds * OVERHEAD.perSecond
       this.#overhead = Math.max(0, this.#overhead + read - explained)
-      if (this.#overhead > OVERHEAD.burst) this.#cut('h2OverheadFlood')
+      if (this.#overhead > OVERHEAD.burst) this.#cut('h2-overhead-flood')
     }
     this.#opened = 0
     this.#hadBody = bodyOpen
     // What is buffered waits for a window or for the socket: in both cases for the client.
     const slow = buffered > 0 && written < this.#options.limits.minBytesPerSecond * seconds
     this.#slowSweeps = slow ? this.#slowSweeps + 1 : 0
-    if (this.#slowSweeps >= STALLED_SWEEPS) this.#cut('h2Stalled')
+    if (this.#slowSweeps >= STALLED_SWEEPS) this.#cut('h2-stalled')
   }
 
   #closed(stream: ServerHttp2Stream): void {
     this.#streams.delete(stream)
     if (stream.rstCode === constants.NGHTTP2_NO_ERROR) return
     this.#resets += stream.headersSent ? ANSWERED_RESET : 1
-    if (this.#resets > RESETS.burst) this.#cut('h2ResetFlood')
+    if (this.#resets > RESETS.burst) this.#cut('h2-reset-flood')
   }
 
   #cut(counter: string): void {

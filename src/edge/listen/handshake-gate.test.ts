@@ -162,7 +162,7 @@ test('who waits longer than a second is refused', () => {
   gate.tick(1000)
   assert.equal(tally.refused, 100 - tally.begun)
   assert.ok(tally.begun <= begun + 2)
-  assert.equal(counters.get('handshakeRefusedTimeout'), tally.refused)
+  assert.equal(counters.get('handshake-refused-timeout'), tally.refused)
 })
 
 test('one ticket shared by many counts a few times', () => {
@@ -171,7 +171,7 @@ test('one ticket shared by many counts a few times', () => {
   const tally: Tally = { begun: 0, refused: 0 }
   const ticket = seal(keys)
   for (let n = 0; n < 126; n++) ask(address(9, n), tally, 0, [ticket])
-  assert.equal(counters.get('ticketOverused'), gate.waiting - 6)
+  assert.equal(counters.get('ticket-overused'), gate.waiting - 6)
 })
 
 test('a ticket given out during a flood proves nothing', () => {
@@ -179,7 +179,7 @@ test('a ticket given out during a flood proves nothing', () => {
   const { ask, counters } = makeGate({ ticketKeys: keys, share: 0.001 })
   const tally: Tally = { begun: 0, refused: 0 }
   for (let n = 0; n < 40; n++) ask(address(9, n), tally, 0, [seal(keys)])
-  assert.ok(counters.get('ticketFromFlood')! > 0)
+  assert.ok(counters.get('ticket-from-flood')! > 0)
 })
 
 test('only an untouched ticket under a key of ours is ours', () => {

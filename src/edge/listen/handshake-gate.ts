@@ -122,15 +122,15 @@ export class HandshakeGate {
     const lane = this.#isKnown(waiter.hello, nowMs) ? 'known' : 'unproven'
     const entry = this.#queue.enqueue(waiter, payerOf(waiter.client, lane), this.#costMs, nowMs)
     if (entry === undefined) {
-      this.#options.count('handshakeRefusedClient')
+      this.#options.count('handshake-refused-client')
       waiter.refuse()
       return
     }
     this.#entries.set(waiter, entry)
-    this.#options.count('handshakeQueued')
+    this.#options.count('handshake-queued')
     // The newcomer is in line first, so that it may be the one that goes.
     if (this.#queue.size > this.#queue.maxWaiting)
-      this.#refuse(this.#queue.evict()!, 'handshakeRefusedOverShare')
+      this.#refuse(this.#queue.evict()!, 'handshake-refused-over-share')
   }
 
   /** The client of a waiting handshake has gone. */
@@ -145,7 +145,7 @@ export class HandshakeGate {
   tick(nowMs: number): void {
     this.#refill(nowMs)
     for (let entry = this.#queue.expire(nowMs); entry; entry = this.#queue.expire(nowMs)) {
-      this.#refuse(entry, 'handshakeRefusedTimeout')
+      this.#refuse(entry, 'handshake-refused-timeout')
     }
     while (this.#tokensMs > 0) {
       const entry = this.#queue.dequeue()
@@ -208,7 +208,7 @@ export class HandshakeGate {
       const key = sealedBy(ticket, this.#keys)
       if (key === undefined) continue
       if (!key.calm) {
-        this.#options.count('ticketFromFlood')
+        this.#options.count('ticket-from-flood')
         return false
       }
       // The last bytes are the HMAC: as good as a hash of the ticket.
@@ -219,7 +219,7 @@ export class HandshakeGate {
         return true
       }
       if (uses.count >= USES_PER_TICKET) {
-        this.#options.count('ticketOverused')
+        this.#options.count('ticket-overused')
         return false
       }
       uses.count++

@@ -136,7 +136,7 @@ test('a dropped network is closed before a byte is read', async () => {
   client.write('GET / HTTP/1.1\r\n\r\n')
   await closed(client)
   assert.equal(client.bytesRead, 0)
-  assert.equal(counters.get('connectionDropped'), 1)
+  assert.equal(counters.get('connection-dropped'), 1)
   assert.equal(opened.length, 0)
 })
 
@@ -172,7 +172,7 @@ test('a client named by PROXY is dropped like a direct one, its proxy is not', a
   bad.on('error', () => {})
   bad.write('PROXY TCP4 192.0.2.7 192.0.2.1 5000 443\r\n')
   await closed(bad)
-  assert.equal(counters.get('connectionDropped'), 1)
+  assert.equal(counters.get('connection-dropped'), 1)
   const good = connect(listeners.ports[0]!, '127.0.0.1')
   good.write('PROXY TCP4 192.0.2.8 192.0.2.1 5000 443\r\n')
   assert.equal(await talk(good, 'hello'), 'hello')
@@ -183,7 +183,7 @@ test('who says nothing on a TLS listener is closed at the deadline', async () =>
   const client = connect(listeners.ports[0]!, '127.0.0.1')
   client.on('error', () => {})
   await closed(client)
-  assert.equal(counters.get('arrivalTimeout'), 1)
+  assert.equal(counters.get('arrival-timeout'), 1)
   while (listeners.gauges()['connections'] !== 0) await new Promise((resolve) => setImmediate(resolve))
 })
 
@@ -193,7 +193,7 @@ test('HTTP sent to a TLS listener is closed and counted', async () => {
   client.on('error', () => {})
   client.write('GET / HTTP/1.1\r\n\r\n')
   await closed(client)
-  assert.equal(counters.get('helloMalformed'), 1)
+  assert.equal(counters.get('hello-malformed'), 1)
 })
 
 test('garbage after the handshake closes the connection and nothing else', async () => {

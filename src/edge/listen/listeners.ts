@@ -208,10 +208,10 @@ class Listening implements Listeners {
   #refuses(door: Door, address: string): boolean {
     door.accepted++
     const client = this.#options.describe(address)
-    this.#options.count('connectionAccepted')
+    this.#options.count('connection-accepted')
     // A proxy's own address says nothing of whom it passes on.
     if (!door.settings.proxies.hasText(address) && this.#options.isDropped(client)) {
-      this.#options.count('connectionDropped')
+      this.#options.count('connection-dropped')
       return true
     }
     door.next = this.#seat(door, client)
@@ -240,7 +240,7 @@ class Listening implements Listeners {
   }
 
   #acceptFailed(error: Error & { code?: string }): void {
-    this.#options.count('acceptFailed')
+    this.#options.count('accept-failed')
     const nowMs = this.#now()
     if (nowMs - this.#acceptFaultAtMs < 10_000) return
     this.#acceptFaultAtMs = nowMs
@@ -270,7 +270,7 @@ class Listening implements Listeners {
     for (const arrival of this.#arriving) {
       if (nowMs - arrival.acceptedAtMs < this.#headTimeoutMs) break
       this.#arriving.delete(arrival)
-      this.#options.count('arrivalTimeout')
+      this.#options.count('arrival-timeout')
       arrival.close()
     }
     this.#budget.tick(nowMs)
