@@ -179,7 +179,8 @@ export class AttackLoad {
       this.plan.path === 'search'
         ? `/search?q=${query}`
         : `/article/${below(random, 50)}?${query.slice(0, 3)}=${query}`
-    const own = this.plan.target.forwardedFor ? `X-Forwarded-For: ${this.plan.sources[source]}\r\n` : ''
+    const client = this.plan.eachNew ? nthAddress(this.#next) : this.plan.sources[source]
+    const own = this.plan.target.forwardedFor ? `X-Forwarded-For: ${client}\r\n` : ''
     const text = `GET ${path}${this.#heads[below(random, 512)]}${own}Connection: ${this.plan.connection === 'keep' ? 'keep-alive' : 'close'}\r\n\r\n`
     const link = this.#idle[source]!.pop() ?? this.#open(source)
     link.send(text)
@@ -237,6 +238,13 @@ export class AttackLoad {
       mostConnections: this.#mostConnections,
     }
   }
+}
+
+/** The n-th of sixteen million loopback addresses, scattered over the networks of the bench. */
+export function nthAddress(n: number): string {
+  // Odd multiplier modulo 2^24: a bijection, so no address comes twice.
+  const x = Math.imul(n, 0x9e3779) & 0xffffff
+  return `127.${x >>> 16}.${(x >>> 8) & 255}.${x & 255}`
 }
 
 function remove<T>(list: T[], item: T): void {

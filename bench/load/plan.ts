@@ -57,6 +57,8 @@ export interface AttackPlan {
   readonly fromS: number
   readonly untilS: number
   readonly sources: readonly string[]
+  /** Each request is from an address not seen before, named in X-Forwarded-For by the source. */
+  readonly eachNew?: boolean
   /** Of all attackers together. */
   readonly perSecond: number
   readonly connection: 'keep' | 'new'

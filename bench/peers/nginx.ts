@@ -28,7 +28,12 @@ export const plainNginx: Peer = {
   start: (place, variant) => startNginx(place, variant),
 }
 
-export async function runNginx(place: Pick<PeerPlace, 'folder' | 'core'>, http: string, port: number) {
+export async function runNginx(
+  place: Pick<PeerPlace, 'folder' | 'core'>,
+  http: string,
+  port: number,
+  connections = 18_000,
+) {
   const file = join(place.folder, 'nginx.conf')
   writeFileSync(
     file,
@@ -37,7 +42,7 @@ worker_processes 1;
 worker_rlimit_nofile 20000;
 pid ${place.folder}/nginx.pid;
 error_log ${place.folder}/error.log crit;
-events { worker_connections 18000; multi_accept on; }
+events { worker_connections ${connections}; multi_accept on; }
 http {
   access_log off;
   client_body_temp_path ${place.folder}/body;
