@@ -1,5 +1,6 @@
 /** One edge thread put together: listeners, transports, pipeline, and its side of the protocol. */
 import { createGate, Hammering, RouteCosts, SharedCapacity, WeightTable } from '#admission'
+import type { ListenConfig } from '#config'
 import type { EdgeReport, SiteReport } from '#control'
 import { AddressBook, NetworkTable } from '#networks'
 import { Deadlines } from './deadlines.ts'
@@ -37,6 +38,8 @@ export class EdgeThread {
   #listeners: Listeners | undefined
   #loop = performance.eventLoopUtilization()
   #draining = false
+  /** Places whose port the system chose here: for the listeners they still are port 0. */
+  readonly #chosen = new Set<string>()
 
   constructor(start: ThreadStart, post: (message: FromThread) => void) {
     this.#start = start
@@ -103,6 +106,7 @@ export class EdgeThread {
       },
       onEvent: (event) => this.#event(event),
     })
+    this.#noteChosen(setup.config.listen)
     this.#deadlines.start()
     this.#every(TICK_MS, () => this.#pipeline.tick())
     this.#every(REPORT_MS, () => this.#report())
@@ -136,7 +140,11 @@ export class EdgeThread {
     let fault = ''
     try {
       // The only part that can fail comes first: nothing has changed when it does.
-      await this.#listeners!.reload({ listen: config.listen, limits: config.limits, certificates })
+      const listen = config.listen.map((door) =>
+        this.#chosen.has(`${door.address} ${door.port}`) ? { ...door, port: 0 } : door,
+      )
+      await this.#listeners!.reload({ listen, limits: config.limits, certificates })
+      this.#noteChosen(listen)
       this.#memory = byName(setup.sites)
       this.#house.configure(config)
       this.#pipeline.configured()
@@ -146,6 +154,12 @@ export class EdgeThread {
       fault = error instanceof Error ? error.message : String(error)
     }
     this.#post({ type: 'setup-done', id, fault, ports: this.#listeners?.ports ?? [] })
+  }
+
+  #noteChosen(listen: readonly ListenConfig[]): void {
+    listen.forEach((door, i) => {
+      if (door.port === 0) this.#chosen.add(`${door.address} ${this.#listeners!.ports[i]}`)
+    })
   }
 
   async #drain(deadlineMs: number): Promise<void> {

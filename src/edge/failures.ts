@@ -37,7 +37,8 @@ export function originFailure(error: unknown): OriginFailure {
     if (known !== undefined) return known
     if (cause instanceof AggregateError && cause.errors.length > 0) return originFailure(cause.errors[0])
   }
-  if (code.startsWith('HPE_') || (error instanceof Error && error.name === 'HTTPParserError')) return { reason: 'origin-garbage', status: 502, notSent: false }
+  if (code.startsWith('HPE_') || (error instanceof Error && error.name === 'HTTPParserError'))
+    return { reason: 'origin-garbage', status: 502, notSent: false }
   if (/^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code)) {
     return { reason: 'origin-tls', status: 502, notSent: true }
   }
