@@ -59,8 +59,8 @@ test('more effort goes before newer', () => {
   )
 })
 
-test('a subscriber has at most four entries in line', () => {
-  const queue = new FairQueue<number>()
+test('a subscriber has only so many entries in line', () => {
+  const queue = new FairQueue<number>({ maxPerSubscriber: 4 })
   for (let i = 0; i < 4; i++) assert.ok(queue.enqueue(i, payer(1, 1), 1, 0))
   assert.equal(queue.enqueue(4, payer(1, 1), 1, 0), undefined)
   assert.ok(queue.enqueue(5, payer(1, 1, 2), 1, 0))

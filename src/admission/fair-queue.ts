@@ -1,7 +1,7 @@
 /**
  * Who is next, and who has to go: hierarchical start-time fair queueing with weighted eviction.
  *
- *   root ─▶ lane ─▶ network (ASN) ─▶ prefix ─▶ subscriber ─▶ its waiting entries (4 at most)
+ *   root ─▶ lane ─▶ network (ASN) ─▶ prefix ─▶ subscriber ─▶ its waiting entries (32 at most)
  *
  * Problem: a flood brings far more requests than the origin can serve, from addresses that cost the
  * attacker nothing. A limit per address binds only the few hot ones; what the attacker cannot choose
@@ -68,6 +68,10 @@ export interface FairQueueOptions {
   readonly laneShares?: Readonly<Record<Lane, number>>
   /** `isFull` from here on; the queue itself takes more. */
   readonly maxWaiting?: number
+  /**
+   * Entries in line of one subscriber. A page's navigation and its twenty assets over HTTP/2 must fit;
+   * to hold fewer would not be fairer, for whoever has most waiting is evicted first.
+   */
   readonly maxPerSubscriber?: number
   readonly maxWaitMs?: number
   readonly maxNodes?: number
@@ -233,7 +237,7 @@ export class FairQueue<T> {
     this.#weights = options.weights ?? FLAT_WEIGHTS
     this.#laneShares = options.laneShares ?? LANE_SHARES
     this.maxWaiting = options.maxWaiting ?? 2048
-    this.maxPerSubscriber = options.maxPerSubscriber ?? 4
+    this.maxPerSubscriber = options.maxPerSubscriber ?? 32
     this.maxWaitMs = options.maxWaitMs ?? 1000
     this.maxNodes = options.maxNodes ?? 16_384
     this.#count = options.count ?? (() => {})

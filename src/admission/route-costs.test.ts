@@ -21,22 +21,22 @@ test('each route costs what it took in calm weather, an unknown one the median',
 
 test('an expensive route at its usual pace is no overload', () => {
   const costs = taught()
-  assert.ok(Math.abs(costs.ratio('GET /search', 100) - 1) < 0.01)
-  assert.ok(costs.ratio('GET /search', 400) > 3.5)
+  assert.ok(Math.abs(costs.ratio('GET /search', 100, 0) - 1) < 0.01)
+  assert.ok(costs.ratio('GET /search', 400, 0) > 3.5)
 })
 
 test('an unknown route is measured against its own fastest answers', () => {
   const costs = taught()
-  for (let i = 0; i < 50; i++) costs.ratio('GET /new', 60)
-  assert.ok(costs.ratio('GET /new', 60) < 1.1)
-  assert.ok(costs.ratio('GET /new', 240) > 3)
+  for (let i = 0; i < 50; i++) costs.ratio('GET /new', 60, 0)
+  assert.ok(costs.ratio('GET /new', 60, 0) < 1.1)
+  assert.ok(costs.ratio('GET /new', 240, 0) > 3)
 })
 
 test('routes are bounded, and what is kept can be restored', () => {
   const costs = taught()
   for (let i = 0; i < 10_000; i++) {
     costs.learn(`GET /${i}`, 1, 1)
-    costs.ratio(`GET /x${i}`, 5)
+    costs.ratio(`GET /x${i}`, 5, 0)
   }
   assert.ok(costs.size <= 8)
   assert.ok(costs.forgotten > 9000)

@@ -28,7 +28,7 @@ export type RouteCostRows = readonly (readonly [route: string, costMs: number, f
 
 export class RouteCosts {
   readonly #calm: BoundedMap<string, RouteCost>
-  readonly #fastest: BoundedMap<string, number>
+  readonly #fastest: BoundedMap<string, { ms: number; atMs: number }>
   #medianCostMs = 20
   #learned = 0
 
@@ -53,10 +53,10 @@ export class RouteCosts {
   }
 
   /** Time to first byte as a multiple of the route's calm one. */
-  ratio(route: string, firstByteMs: number): number {
+  ratio(route: string, firstByteMs: number, nowMs: number): number {
     const known = this.#calm.get(route)
     const expected =
-      known && known.samples >= MIN_SAMPLES ? known.firstByteMs : this.#provisional(route, firstByteMs)
+      known && known.samples >= MIN_SAMPLES ? known.firstByteMs : this.#provisional(route, firstByteMs, nowMs)
     return (firstByteMs + SLACK_MS) / (expected + SLACK_MS)
   }
 
@@ -87,13 +87,17 @@ export class RouteCosts {
       for (let i = 0; i < MIN_SAMPLES; i++) this.learn(route, costMs, firstByteMs)
   }
 
-  /** Falls to faster answers quickly, rises by 1 % per slower one. */
-  #provisional(route: string, firstByteMs: number): number {
-    const before = this.#fastest.get(route)
-    const now =
-      before === undefined ? firstByteMs : firstByteMs < before ? (before + firstByteMs) / 2 : before * 1.01
-    this.#fastest.set(route, Math.max(0.1, now))
-    return now
+  /** Falls half way to each faster answer, rises by 1 % a second: the probe comes more often. */
+  #provisional(route: string, firstByteMs: number, nowMs: number): number {
+    let fastest = this.#fastest.get(route)
+    if (fastest === undefined) {
+      fastest = { ms: firstByteMs, atMs: nowMs }
+      this.#fastest.set(route, fastest)
+    }
+    const risen = fastest.ms * 1.01 ** (Math.max(0, nowMs - fastest.atMs) / 1000)
+    fastest.ms = Math.max(0.1, firstByteMs < risen ? (risen + firstByteMs) / 2 : risen)
+    fastest.atMs = nowMs
+    return fastest.ms
   }
 }
 

@@ -18,6 +18,8 @@ export interface Source {
   readonly lane?: Lane
   readonly fromMs?: number
   readonly untilMs?: number
+  /** Requests that follow each served one at once, as a page's assets do. */
+  readonly assets?: number
 }
 
 export interface SimulationOptions {
@@ -39,6 +41,9 @@ export interface Tally {
   shed: number
   originMs: number
   delaySumMs: number
+  /** Visits all of whose requests were served, and others. */
+  pages: number
+  brokenPages: number
 }
 
 interface Event {
@@ -122,7 +127,7 @@ export class Simulation {
     let n = 0
     const next = (): void => {
       if (this.nowMs < (source.untilMs ?? Number.POSITIVE_INFINITY)) {
-        this.#ask(source, n++)
+        this.#visit(source, n++)
         this.#after(this.#exponential(1000 / source.perSecond), next)
       }
     }
@@ -145,8 +150,18 @@ export class Simulation {
 
   tally(name: string): Tally {
     let tally = this.tallies.get(name)
-    if (!tally) this.tallies.set(name, (tally = { asked: 0, served: 0, shed: 0, originMs: 0, delaySumMs: 0 }))
+    if (!tally)
+      this.tallies.set(
+        name,
+        (tally = { asked: 0, served: 0, shed: 0, originMs: 0, delaySumMs: 0, pages: 0, brokenPages: 0 }),
+      )
     return tally
+  }
+
+  /** Part of a source's visits all of whose requests were served. */
+  pageShare(name: string): number {
+    const { pages, brokenPages } = this.tally(name)
+    return pages / Math.max(1, pages + brokenPages)
   }
 
   /** Part of a source's decided requests that were served. */
@@ -155,18 +170,42 @@ export class Simulation {
     return served / Math.max(1, served + shed)
   }
 
-  #ask(source: Source, n: number): void {
-    const route = source.route ?? 'GET /'
-    const claim = new SimulatedClaim(source.client(n, this.random), source.lane ?? 'unproven', route)
+  /** A visit: a request, and those that follow its answer, on one connection. */
+  #visit(source: Source, n: number): void {
+    const who = source.client(n, this.random)
     const gate = this.gates[this.#turn++ % this.gates.length]!
+    const assets = source.assets ?? 0
+    let left = 1 + assets
+    let broken = false
+    const over = (served: boolean): void => {
+      if (!served) broken = true
+      if (--left > 0 && !(broken && left === assets)) return
+      if (broken) this.tally(source.name).brokenPages++
+      else this.tally(source.name).pages++
+    }
+    this.#ask(source, who, gate, (served) => {
+      over(served)
+      if (served) for (let i = 0; i < assets; i++) this.#ask(source, who, gate, over)
+    })
+  }
+
+  #ask(
+    source: Source,
+    who: ReturnType<Source['client']>,
+    gate: SiteGate,
+    over: (served: boolean) => void,
+  ): void {
+    const claim = new SimulatedClaim(who, source.lane ?? 'unproven', source.route ?? 'GET /')
     const askedAt = this.nowMs
     this.tally(source.name).asked++
     const act = (verdict: Verdict): void => {
       const tally = this.tally(source.name)
-      if (verdict.action === 'shed') tally.shed++
-      else if (verdict.action === 'admit') {
+      if (verdict.action === 'shed') {
+        tally.shed++
+        over(false)
+      } else if (verdict.action === 'admit') {
         tally.delaySumMs += this.nowMs - askedAt
-        this.#work(gate, claim, source.name)
+        this.#work(gate, claim, source.name, over)
       }
     }
     claim.onDecided = act
@@ -174,12 +213,11 @@ export class Simulation {
     if (verdict.action !== 'queue') act(verdict)
   }
 
-  #work(gate: SiteGate, claim: SimulatedClaim, name: string): void {
+  #work(gate: SiteGate, claim: SimulatedClaim, name: string, over: (served: boolean) => void): void {
     const start = (): void => {
       this.#busy++
-      const serviceMs =
-        this.#exponential(this.#options.serviceMs(claim.route, this.nowMs) / 2) +
-        this.#options.serviceMs(claim.route, this.nowMs) / 2
+      const meanMs = this.#options.serviceMs(claim.route, this.nowMs)
+      const serviceMs = meanMs / 2 + this.#exponential(meanMs / 2)
       this.#after(serviceMs, () => {
         this.#busy--
         this.#backlog.shift()?.()
@@ -190,6 +228,7 @@ export class Simulation {
         const tally = this.tally(name)
         tally.served++
         tally.originMs += serviceMs
+        over(true)
         for (const other of this.gates) if (other !== gate) other.woken(this.nowMs)
       })
     }

@@ -165,7 +165,7 @@ export class SiteGate implements Gate {
     const ticket = claim.ticket
     if (!(ticket instanceof Ticket) || ticket.state !== 'admitted' || ticket.firstByteMs >= 0) return
     ticket.firstByteMs = nowMs - ticket.admittedAtMs
-    this.#capacity.sample(this.#site, this.#costs.ratio(claim.route, ticket.firstByteMs))
+    this.#capacity.sample(this.#site, this.#costs.ratio(claim.route, ticket.firstByteMs, nowMs))
   }
 
   settle(claim: Claim, outcome: Outcome, nowMs: number): void {
