@@ -52,22 +52,21 @@ export class AccessLog {
 
   /** Opens the path anew: what logrotate asks for. */
   reopen(): void {
-    if (this.#writing || this.#opening) {
-      this.#reopenWanted = true
-      return
-    }
-    this.#reopenWanted = false
+    // What is being opened is the new file already.
+    if (this.#closed || this.#opening) return
+    this.#reopenWanted = this.#writing
+    if (this.#writing) return
     if (this.#descriptor !== undefined) close(this.#descriptor, () => {})
     this.#descriptor = undefined
     this.#retryAtMs = 0
-    if (!this.#closed) this.#open()
+    this.#open()
   }
 
   /** Writes what is pending, as far as the disk takes it, and closes. */
   async close(): Promise<void> {
     this.#closed = true
     this.#flush()
-    if (this.#writing || this.#opening) await new Promise<void>((resolve) => (this.#onIdle = resolve))
+    while (this.#writing || this.#opening) await new Promise<void>((resolve) => (this.#onIdle = resolve))
     if (this.#descriptor !== undefined) close(this.#descriptor, () => {})
     this.#descriptor = undefined
   }
@@ -80,8 +79,7 @@ export class AccessLog {
       if (error) this.#fail(error)
       else {
         this.#descriptor = descriptor
-        if (this.#reopenWanted) this.reopen()
-        else this.#flush()
+        this.#flush()
       }
       this.#idle()
     })
@@ -110,7 +108,7 @@ export class AccessLog {
     this.#writing = false
     if (lost > 0) this.#events.onLost(lost)
     if (error !== undefined) this.#fail(error)
-    if (this.#reopenWanted) this.reopen()
+    if (this.#reopenWanted && !this.#closed) this.reopen()
     else this.#flush()
     this.#idle()
   }

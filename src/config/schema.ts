@@ -33,7 +33,8 @@ const size = (fallback: string) =>
   })
 
 const WHOLE = 'expected a whole number above 0'
-const whole = z.number(WHOLE).int(WHOLE).positive(WHOLE)
+const count = (expected: string) => z.number(expected).int(expected).positive(expected)
+const whole = count(WHOLE)
 const flag = z.boolean('expected true or false')
 const text = z
   .string('expected a text')
@@ -138,7 +139,7 @@ export const limitsSchema = z
       .default(500)
       .describe('Slowest pace for sending a body or reading an answer, after 5 s of grace.'),
     connections: z
-      .union([whole, z.literal('auto')], AUTO)
+      .union([count(AUTO), z.literal('auto')], AUTO)
       .default('auto')
       .describe('Open client connections in all; `auto` sizes it by the descriptor limit.'),
     handshakeShare: z
@@ -158,7 +159,7 @@ const common = {
     .default('state')
     .describe('Directory for what is kept over restarts; relative to the configuration file.'),
   threads: z
-    .union([whole.max(256), z.literal('auto')], THREADS)
+    .union([count(THREADS).max(256, THREADS), z.literal('auto')], THREADS)
     .default('auto')
     .describe('Edge threads; `auto` is one per core.'),
   trustedProxies: z

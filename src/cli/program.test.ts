@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { EXIT } from './output.ts'
+import { main } from './program.ts'
+
+async function digue(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let out = ''
+  let err = ''
+  const code = await main(args, { out: (text) => void (out += text), error: (text) => void (err += text) })
+  return { code, out, err }
+}
+
+const COMMANDS = [
+  'start',
+  'run',
+  'demo',
+  'check',
+  'status',
+  'attack',
+  'bypass',
+  'doctor',
+  'decisions',
+  'schema',
+]
+
+test('every command is listed and has help with an example', async () => {
+  const { code, out } = await digue('--help')
+  assert.equal(code, EXIT.ok)
+  for (const name of COMMANDS) {
+    assert.match(out, new RegExp(`^ {2}${name}\\b`, 'm'))
+    const help = await digue(name, '--help')
+    assert.equal(help.code, EXIT.ok)
+    assert.match(help.out, /Examples?:\n {2}\S/, name)
+  }
+})
+
+test('commands that ask or tell a running Digue can answer in JSON', async () => {
+  for (const name of ['check', 'status', 'attack', 'bypass', 'doctor'])
+    assert.match((await digue(name, '--help')).out, /--json/)
+  for (const name of ['list', 'add', 'delete'])
+    assert.match((await digue('decisions', name, '--help')).out, /--json/)
+})
+
+test('a slip on the command line ends with 2 and a hint', async () => {
+  const cases: [string[], RegExp][] = [
+    [['statsu'], /status/],
+    [['run', '--orgin', 'x'], /--origin/],
+    [['start', '--port', '99999'], /port from 0 to 65535/],
+    [['attack', 'perhaps'], /on, off, auto/],
+    [['decisions', 'add', '--refuse', '--cidr', '192.0.2.0/24', '--for', 'ever'], /duration/],
+    [['decisions', 'add', '--cidr', '192.0.2.0/24'], /--allow or --refuse/],
+    [['decisions', 'add', '--refuse', '--cidr', '192.0.2.0/24', '--asn', '64496'], /exactly one/],
+  ]
+  for (const [args, hint] of cases) {
+    const { code, err } = await digue(...args)
+    assert.equal(code, EXIT.usage, args.join(' '))
+    assert.match(err, hint)
+  }
+})
