@@ -89,8 +89,10 @@ export class Arrival implements Waiter {
     this.#closed = true
     const socket = this.#socket
     if (socket === undefined || socket.destroyed) return
-    if (this.#tls !== undefined) this.#tls.destroy()
-    else socket.resetAndDestroy()
+    this.#tls?.destroy()
+    // Alone it would wait for what is written to be read, which a slow reader never does.
+    socket.resetAndDestroy()
+    socket.destroy()
   }
 
   begin(): void {

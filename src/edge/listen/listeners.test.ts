@@ -285,3 +285,44 @@ test('a reload that cannot be done leaves everything as it was', async () => {
   assert.deepEqual(listeners.ports, [port])
   assert.equal(await talk(tlsTo(port!), 'as before'), 'as before')
 })
+
+test('a client that does not read what was written is closed at once all the same', async () => {
+  const { listeners, opened } = await rig({
+    onConnection: (connection) => {
+      opened.push({ connection, protocol: 'http/1.1' })
+      connection.socket.write(Buffer.alloc(20_000_000))
+    },
+  })
+  const client = connect(listeners.ports[0]!, '127.0.0.1')
+  client.on('error', () => {})
+  client.pause()
+  while (opened.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  const serverSide = closed(opened[0]!.connection.socket)
+  await listeners.close()
+  await serverSide
+  client.destroy()
+})
+
+test('when handshakes exceed their budget, the holder of a ticket comes before a crowd of strangers', async () => {
+  const limits = { ...LIMITS, handshakeShare: 0.05 }
+  const { listeners, counters } = await rig({ listen: tlsListen, limits, busyMs: () => performance.now() })
+  const port = listeners.ports[0]!
+  const first = tlsTo(port)
+  const session = once(first, 'session') as Promise<[Buffer]>
+  await talk(first, 'in calm weather')
+  const [ticket] = await session
+  const crowd = Array.from({ length: 150 }, (_, n) => {
+    const stranger = tlsTo(port, { localAddress: `127.0.${1 + (n % 50)}.1` } as ConnectionOptions)
+    stranger.on('error', () => {})
+    return stranger
+  })
+  while ((counters.get('handshake-queued') ?? 0) < 60) await new Promise((resolve) => setImmediate(resolve))
+  const visitor = tlsTo(port, { session: ticket })
+  await once(visitor, 'secureConnect')
+  assert.equal(visitor.isSessionReused(), true)
+  assert.ok(listeners.gauges()['handshakesWaiting']! > 30)
+  visitor.destroy()
+  while (listeners.gauges()['handshakesWaiting']! > 0) await new Promise((resolve) => setImmediate(resolve))
+  assert.ok(counters.get('handshake-refused-timeout')! > 0)
+  for (const stranger of crowd) stranger.destroy()
+})

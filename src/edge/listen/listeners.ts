@@ -88,7 +88,7 @@ class Listening implements Listeners {
       weights: options.weights,
       ticketKeys: options.ticketKeys,
       count: options.count,
-      busyMs: () => performance.eventLoopUtilization().active,
+      busyMs: options.busyMs ?? (() => performance.eventLoopUtilization().active),
     })
     this.#reception = {
       count: options.count,

@@ -46,6 +46,8 @@ export interface ListenersOptions {
   /** A connection after PROXY protocol and TLS. No HTTP byte was consumed; the socket is not flowing. */
   readonly onConnection: (connection: Connection, protocol: Protocol) => void
   readonly onEvent?: (event: ListenEvent) => void
+  /** Milliseconds this thread was busy so far; the event loop's own figure when absent. */
+  readonly busyMs?: () => number
   /** Monotonic milliseconds; `performance.now` when absent. */
   readonly now?: () => number
 }
