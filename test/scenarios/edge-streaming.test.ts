@@ -189,7 +189,7 @@ test('a body beyond the cap is refused, declared or not', async () => {
 
 test('an origin that answers before the upload is over is heard', async () => {
   await using origin = await startOrigin((_request, response) => {
-    response.writeHead(401, { 'content-length': 2, connection: 'close' })
+    response.writeHead(401, { 'content-length': 2 })
     response.end('no')
   })
   await using digue = await startDigue({ origins: [origin.url] })
