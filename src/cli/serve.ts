@@ -173,7 +173,7 @@ class Service {
   #edgeEvent(event: EdgeEvent): void {
     const { level, code, message, thread } = event
     this.#log[level]({ code, thread }, message)
-    if (code === 'untrusted-proxy') this.#untrustedForwarder = message
+    if (code === 'untrusted-proxy') this.#untrustedForwarder = event.subject ?? ''
     if (level === 'info') return
     this.#warnings.delete(code)
     this.#warnings.set(code, `${new Date().toISOString()} ${message}`)
@@ -410,6 +410,7 @@ class Service {
     }
     this.#config = config
     this.#brain.configure(siteNames(config), Date.now())
+    this.#untrustedForwarder = ''
     const names = new Set(config.sites.map((site) => site.hosts[0]!))
     this.#live.keepOnly(names)
     this.#metrics.keepOnly(names)

@@ -38,6 +38,8 @@ export class EdgeThread {
   #listeners: Listeners | undefined
   #loop = performance.eventLoopUtilization()
   #draining = false
+  /** The forgotten proxy that was told last. */
+  #suspect = ''
   /** Places whose port the system chose here: for the listeners they still are port 0. */
   readonly #chosen = new Set<string>()
 
@@ -207,7 +209,18 @@ export class EdgeThread {
     this.#loop = loop
     const { records, lost } = this.#pipeline.recorder.drain()
     const suspect = this.#pipeline.forwardingWatch.suspect()
-    if (suspect !== undefined) house.count('untrusted-proxy-suspected')
+    if (suspect !== undefined) {
+      house.count('untrusted-proxy-suspected')
+      if (suspect.peer !== this.#suspect) {
+        this.#suspect = suspect.peer
+        this.#event({
+          level: 'warn',
+          code: 'untrusted-proxy',
+          message: `${suspect.peer} sends most requests with forwarding fields and is not in trustedProxies: its visitors look like one client`,
+          subject: suspect.peer,
+        })
+      }
+    }
     const report: EdgeReport = {
       thread: this.#start.thread,
       atMs: Date.now(),

@@ -10,6 +10,8 @@ export interface EdgeEvent {
   readonly code: string
   readonly message: string
   readonly thread: number
+  /** What it is about, where that is one thing: a peer's address. */
+  readonly subject?: string
 }
 
 export interface EdgeOptions {

@@ -137,3 +137,18 @@ test('doctor finds an origin that strangers can reach', async () => {
   for (const { level, advice } of findings)
     if (level === 'bad' || level === 'warn') assert.notEqual(advice, '')
 })
+
+test('doctor and the log name a proxy that nobody trusts', async () => {
+  const origin = await startOrigin((_request, response) => response.end('page'))
+  const state = join(folder, 'p')
+  const site = await running(['--origin', origin.url, '--listen', '127.0.0.1:0', '--state', state])
+  for (let i = 0; i < 8; i++)
+    await Promise.all(Array.from({ length: 40 }, () => get(site.port, '/', { 'x-forwarded-for': '192.0.2.7' })))
+  await site.line((line) => line['code'] === 'untrusted-proxy')
+  const told = await digue(['doctor', '--origin', origin.url, '--state', state, '--json'])
+  const findings = JSON.parse(told.out) as { check: string; level: string; advice: string }[]
+  const finding = findings.find(({ check }) => check === 'trusted-proxies')
+  assert.equal(finding?.level, 'bad')
+  assert.match(finding?.advice ?? '', /trustedProxies: \["127\.0\.0\.1"\]/)
+  assert.equal(await site.stop(), 0)
+})
