@@ -28,3 +28,11 @@ export function consistsOf(text: string, allowed: Uint8Array): boolean {
   }
   return true
 }
+
+/** The bytes from `at` spell `lower`, in either case of its letters. Only for what TOKEN marks. */
+export function spells(bytes: Uint8Array, at: number, lower: string): boolean {
+  for (let i = 0; i < lower.length; i++) {
+    if ((bytes[at + i]! | 0x20) !== lower.charCodeAt(i)) return false
+  }
+  return true
+}

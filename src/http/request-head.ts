@@ -15,7 +15,7 @@
 import { isForwardingField } from './forwarded.ts'
 import { parseHost } from './framing.ts'
 import type { RequestHead } from './message.ts'
-import { TARGET, TOKEN, VALUE } from './octets.ts'
+import { spells, TARGET, TOKEN, VALUE } from './octets.ts'
 
 /** The head goes on beyond these bytes, and is of the small grammar so far. */
 export const INCOMPLETE = 1
@@ -62,14 +62,6 @@ export class FastRequestHead implements RequestHead {
     this.close = close
     this.passed = passed
   }
-}
-
-/** The bytes from `at` spell `lower`, in either case of its letters. */
-function spells(bytes: Buffer, at: number, lower: string): boolean {
-  for (let i = 0; i < lower.length; i++) {
-    if ((bytes[at + i]! | 0x20) !== lower.charCodeAt(i)) return false
-  }
-  return true
 }
 
 // What a field means to this path.

@@ -4,11 +4,13 @@
  * Origins are trusted more than clients but not to frame for us: an answer that could be read in two
  * ways is refused (the client gets 502), because whatever stands behind the first reading would be
  * taken for the answer to the next visitor's request. So: CRLF only, no obs-fold, one length.
+ *
+ * The result holds positions, not strings: what goes on to the client is copied from the bytes it
+ * came in (`writeTo`), and nothing is decoded that nobody asks for. Turning the head into a string
+ * and back was 15 % of the cost of relaying a small response.
  */
-import { equalsIgnoringCase, isHopByHop } from './fields.ts'
-import { parseLength } from './framing.ts'
 import type { ResponseHead } from './message.ts'
-import { TOKEN, VALUE } from './octets.ts'
+import { spells, TOKEN, VALUE } from './octets.ts'
 
 /** Why an origin's bytes are no answer. Reason codes of the log and the metrics. */
 export const RESPONSE_FAULTS = {
@@ -24,54 +26,82 @@ export type ResponseFault = keyof typeof RESPONSE_FAULTS
 /** `none`: no body. `length`: `OriginHead.length` bytes. `close`: until the connection closes. */
 export type BodyFraming = 'none' | 'length' | 'chunked' | 'close'
 
+/** A parsed head. Valid as long as the bytes it was parsed from are. */
 export class OriginHead implements ResponseHead {
   readonly status: number
-  readonly reason: string
   readonly framing: BodyFraming
   /** Body bytes when the framing is `length`, else 0. */
   readonly length: number
   /** The connection can be used again when the body has ended. */
   readonly reusable: boolean
-  /** End-to-end field lines as text, each with its CRLF; Content-Length among them. */
-  readonly lines: string
   /** Index just behind the head. */
   readonly end: number
+  readonly #bytes: Buffer
+  /** Where the status stands. */
+  readonly #statusAt: number
+  /** Ends of the status line, then from and to of each run of end-to-end field lines. */
+  readonly #runs: readonly number[]
 
   constructor(
-    status: number,
-    reason: string,
-    framing: BodyFraming,
-    length: number,
-    reusable: boolean,
-    lines: string,
-    end: number,
+    what: { status: number; framing: BodyFraming; length: number; reusable: boolean; end: number },
+    bytes: Buffer,
+    statusAt: number,
+    runs: readonly number[],
   ) {
-    this.status = status
-    this.reason = reason
-    this.framing = framing
-    this.length = length
-    this.reusable = reusable
-    this.lines = lines
-    this.end = end
+    this.status = what.status
+    this.framing = what.framing
+    this.length = what.length
+    this.reusable = what.reusable
+    this.end = what.end
+    this.#bytes = bytes
+    this.#statusAt = statusAt
+    this.#runs = runs
+  }
+
+  /** At most so many bytes are written by `writeTo`. */
+  get mostBytes(): number {
+    return this.end - this.#statusAt + PROTOCOL.length + 3
+  }
+
+  /**
+   * Writes the status line, as HTTP/1.1, and the end-to-end field lines; Content-Length is among
+   * them, Transfer-Encoding and the empty line are not. Returns the index behind them.
+   */
+  writeTo(out: Buffer, at: number): number {
+    const bytes = this.#bytes
+    const runs = this.#runs
+    out.set(HTTP_1_1, at)
+    let to = at + HTTP_1_1.length
+    const lineEnd = runs[0]!
+    to += bytes.copy(out, to, this.#statusAt, this.#statusAt + 3)
+    // The blank before the reason, which some origins leave out with it.
+    out[to++] = 0x20
+    if (lineEnd > this.#statusAt + 4) to += bytes.copy(out, to, this.#statusAt + 4, lineEnd)
+    out[to++] = 0x0d
+    out[to++] = 0x0a
+    for (let i = 1; i < runs.length; i += 2) to += bytes.copy(out, to, runs[i]!, runs[i + 1]!)
+    return to
+  }
+
+  get reason(): string {
+    return this.#bytes.toString('latin1', this.#statusAt + 4, Math.max(this.#runs[0]!, this.#statusAt + 4))
   }
 
   /** The end-to-end fields, made when asked for. */
   get fields(): string[] {
     const fields: string[] = []
-    let start = 0
-    while (start < this.lines.length) {
-      const end = this.lines.indexOf('\r\n', start)
-      const colon = this.lines.indexOf(':', start)
-      fields.push(this.lines.slice(start, colon), trimBlanks(this.lines.slice(colon + 1, end)))
-      start = end + 2
+    for (let i = 1; i < this.#runs.length; i += 2) {
+      const text = this.#bytes.toString('latin1', this.#runs[i]!, this.#runs[i + 1]!)
+      for (let start = 0; start < text.length; ) {
+        const end = text.indexOf('\r\n', start)
+        const colon = text.indexOf(':', start)
+        // Not String.trim: it would eat obs-text such as 0xA0.
+        fields.push(text.slice(start, colon), text.slice(colon + 1, end).replace(/^[ \t]+|[ \t]+$/g, ''))
+        start = end + 2
+      }
     }
     return fields
   }
-}
-
-/** SP and HTAB only: String.trim would eat obs-text such as 0xA0. */
-function trimBlanks(text: string): string {
-  return text.replace(/^[ \t]+|[ \t]+$/g, '')
 }
 
 /**
@@ -99,22 +129,16 @@ export function parseResponseHead(
   if (hundreds < 1 || hundreds > 5 || tens < 0 || tens > 9 || ones < 0 || ones > 9)
     return 'origin-status-line'
   const status = hundreds * 100 + tens * 10 + ones
+  const statusAt = at + 2
   at += 5
-  // Some origins leave out the blank before an empty reason.
-  if (bytes[at] === 0x20) at++
-  else if (bytes[at] !== 0x0d) return 'origin-status-line'
-  const reasonAt = at
+  if (bytes[at] !== 0x20 && bytes[at] !== 0x0d) return 'origin-status-line'
   while (at < end && VALUE[bytes[at]!] === 1) at++
-  const reasonEnd = at
   if (at === end) return undefined
+  const runs = [at]
   if (bytes[at++] !== 0x0d) return 'origin-status-line'
   if (at === end) return undefined
   if (bytes[at++] !== 0x0a) return 'origin-status-line'
 
-  const text = bytes.toString('latin1', start, end)
-  const bodiless = toHead || status < 200 || status === 204 || status === 304
-  const noLength = status < 200 || status === 204
-  let lines = ''
   let keptFrom = at
   let length = -1
   let chunked = false
@@ -129,71 +153,114 @@ export function parseResponseHead(
       if (bytes[at] !== 0x0d) return 'origin-field-syntax'
       if (++at === end) return undefined
       if (bytes[at++] !== 0x0a) return 'origin-field-syntax'
-      lines += text.substring(keptFrom - start, nameAt - start)
+      if (nameAt > keptFrom) runs.push(keptFrom, nameAt)
       break
     }
     if (bytes[at++] !== 0x3a) return 'origin-field-syntax'
-    const valueAt = at
+    let valueAt = at
     while (at < end && VALUE[bytes[at]!] === 1) at++
     if (at === end) return undefined
-    const valueEnd = at
+    let valueEnd = at
     if (bytes[at++] !== 0x0d) return 'origin-field-syntax'
     if (at === end) return undefined
     if (bytes[at++] !== 0x0a) return 'origin-field-syntax'
 
-    // Names of these lengths only can matter: most lines cost no string at all.
-    if (!LENGTHS_THAT_MATTER[nameLength]) continue
-    const name = text.substring(nameAt - start, nameAt - start + nameLength)
-    if (nameLength === 14) {
-      if (!equalsIgnoringCase(name, 'content-length')) continue
-      if (length !== -1) return 'origin-length'
-      const declared = parseLength(trimBlanks(text.substring(valueAt - start, valueEnd - start)))
-      if (declared === undefined) return 'origin-length'
-      length = declared
-      if (!noLength) continue
-    } else if (!isHopByHop(name)) {
-      continue
-    } else if (nameLength === 17) {
-      const coding = trimBlanks(text.substring(valueAt - start, valueEnd - start))
-      if (chunked || minor === 0 || !equalsIgnoringCase(coding, 'chunked')) return 'origin-coding'
-      chunked = true
-    } else if (nameLength === 10 && equalsIgnoringCase(name, 'connection')) {
-      for (const option of text
-        .substring(valueAt - start, valueEnd - start)
-        .toLowerCase()
-        .split(',', 32)) {
-        const word = trimBlanks(option)
-        if (word === 'close') keepAlive = false
-        else if (word === 'keep-alive') keepAlive ||= minor === 0
-        else if (word !== '' && !KEPT_ANYWAY.has(word)) (named ??= []).push(word)
+    switch (meaning(bytes, nameAt, nameLength)) {
+      case PASS:
+        continue
+      case LENGTH: {
+        while (valueAt < valueEnd && isBlank(bytes[valueAt]!)) valueAt++
+        while (valueEnd > valueAt && isBlank(bytes[valueEnd - 1]!)) valueEnd--
+        if (length !== -1) return 'origin-length'
+        length = wholeNumber(bytes, valueAt, valueEnd)
+        if (length === -1) return 'origin-length'
+        // RFC 9110 §8.6: not in these, where a client might wait for a body.
+        if (status >= 200 && status !== 204) continue
+        break
       }
+      case CODING: {
+        while (valueAt < valueEnd && isBlank(bytes[valueAt]!)) valueAt++
+        while (valueEnd > valueAt && isBlank(bytes[valueEnd - 1]!)) valueEnd--
+        if (chunked || minor === 0 || valueEnd - valueAt !== 7 || !spells(bytes, valueAt, 'chunked')) {
+          return 'origin-coding'
+        }
+        chunked = true
+        break
+      }
+      case CONNECTION:
+        for (const option of bytes.toString('latin1', valueAt, valueEnd).toLowerCase().split(',', 32)) {
+          const word = option.replace(/^[ \t]+|[ \t]+$/g, '')
+          if (word === 'keep-alive') keepAlive ||= minor === 0
+          else if (word === 'close') keepAlive = false
+          else if (word !== '' && !KEPT_ANYWAY.has(word)) (named ??= []).push(word)
+        }
     }
-    lines += text.substring(keptFrom - start, nameAt - start)
+    if (nameAt > keptFrom) runs.push(keptFrom, nameAt)
     keptFrom = at
   }
   if (chunked && length !== -1) return 'origin-both-lengths'
   if (status === 101) return 'origin-upgrade'
-  if (named !== undefined) lines = withoutNamed(lines, named)
+  if (named !== undefined) removeNamed(bytes, runs, named)
 
+  const bodiless = toHead || status < 200 || status === 204 || status === 304
   const framing: BodyFraming = bodiless ? 'none' : chunked ? 'chunked' : length >= 0 ? 'length' : 'close'
-  const reason = text.substring(reasonAt - start, reasonEnd - start)
+  const reusable = keepAlive && framing !== 'close'
   return new OriginHead(
-    status,
-    reason,
-    framing,
-    framing === 'length' ? length : 0,
-    keepAlive && framing !== 'close',
-    lines,
-    at,
+    { status, framing, length: framing === 'length' ? length : 0, reusable, end: at },
+    bytes,
+    statusAt,
+    runs,
   )
 }
 
 const PROTOCOL = Buffer.from('HTTP/1.')
+const HTTP_1_1 = Buffer.from('HTTP/1.1 ')
 
-/** Of the hop-by-hop names and Content-Length. */
-const LENGTHS_THAT_MATTER: readonly boolean[] = Array.from({ length: 20 }, (_, length) =>
-  [2, 5, 7, 10, 14, 16, 17, 18, 19].includes(length),
-)
+// What a field means here.
+const PASS = 0
+const SKIP = 1
+const LENGTH = 2
+const CODING = 3
+const CONNECTION = 4
+
+/** By length first: most names are none of these. */
+function meaning(bytes: Buffer, at: number, length: number): number {
+  switch (length) {
+    case 2:
+      return spells(bytes, at, 'te') ? SKIP : PASS
+    case 7:
+      return spells(bytes, at, 'upgrade') ? SKIP : PASS
+    case 10:
+      if (spells(bytes, at, 'connection')) return CONNECTION
+      return spells(bytes, at, 'keep-alive') ? SKIP : PASS
+    case 14:
+      return spells(bytes, at, 'content-length') ? LENGTH : PASS
+    case 16:
+      return spells(bytes, at, 'proxy-connection') ? SKIP : PASS
+    case 17:
+      return spells(bytes, at, 'transfer-encoding') ? CODING : PASS
+    case 18:
+      return spells(bytes, at, 'proxy-authenticate') ? SKIP : PASS
+    default:
+      return PASS
+  }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09
+}
+
+/** −1 when the bytes are not digits, or more than a safe integer holds. */
+function wholeNumber(bytes: Buffer, start: number, end: number): number {
+  if (end === start || end - start > 15) return -1
+  let value = 0
+  for (let at = start; at < end; at++) {
+    const digit = bytes[at]! - 0x30
+    if (digit < 0 || digit > 9) return -1
+    value = value * 10 + digit
+  }
+  return value
+}
 
 /** A Connection option may not take the length or the meaning of the body from the client. */
 const KEPT_ANYWAY: ReadonlySet<string> = new Set([
@@ -204,14 +271,14 @@ const KEPT_ANYWAY: ReadonlySet<string> = new Set([
 ])
 
 /** Rare: an origin's Connection names other fields of this hop. */
-function withoutNamed(lines: string, named: readonly string[]): string {
-  let kept = ''
-  let start = 0
-  while (start < lines.length) {
-    const end = lines.indexOf('\r\n', start) + 2
-    const name = lines.slice(start, lines.indexOf(':', start)).toLowerCase()
-    if (!named.includes(name)) kept += lines.slice(start, end)
-    start = end
+function removeNamed(bytes: Buffer, runs: number[], named: readonly string[]): void {
+  const lines = runs.splice(1)
+  for (let i = 0; i < lines.length; i += 2) {
+    for (let start = lines[i]!; start < lines[i + 1]!; ) {
+      const end = bytes.indexOf('\r\n', start, 'latin1') + 2
+      const name = bytes.toString('latin1', start, bytes.indexOf(':', start, 'latin1')).toLowerCase()
+      if (!named.includes(name)) runs.push(start, end)
+      start = end
+    }
   }
-  return kept
 }

@@ -235,7 +235,7 @@ for (const [name, response, reason] of BAD_HEADS) {
     })
     client.send(GET)
     await made.ends(1)
-    assert.match(await client.until(/\r\n\r\n/), new RegExp(`^HTTP/1\\.1 502 [sS]*digue-error: ${reason}`))
+    assert.match(await client.until(/\r\n\r\n/), new RegExp(String.raw`^HTTP/1\.1 502 [\s\S]*digue-error: ${reason}`))
     client.send(GET)
     await client.until(/ok$/)
     assert.deepEqual(

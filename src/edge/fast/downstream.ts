@@ -62,6 +62,28 @@ const CLOSING = 3
 const GONE = 4
 const HANDED_OVER = 5
 
+const EMPTY_LINE = Buffer.from('\r\n')
+const CHUNKED_FIELD = Buffer.from('transfer-encoding: chunked\r\n')
+const CLOSE_FIELD = Buffer.from('connection: close\r\n')
+const LAST_CHUNK = Buffer.from('0\r\n\r\n')
+/** Fields, chunk sizes and line ends that may be added to what the origin sent. */
+const MOST_ADDED = 128
+
+/** Where a thread composes what it writes: nearly every write is taken at once, and the next may follow. */
+const SHARED_BYTES = 81_920
+let shared: Buffer | undefined
+
+function outBuffer(size: number): Buffer {
+  if (size > SHARED_BYTES) return Buffer.allocUnsafe(size)
+  shared ??= Buffer.allocUnsafeSlow(SHARED_BYTES)
+  return shared
+}
+
+function append(out: Buffer, at: number, bytes: Buffer): number {
+  out.set(bytes, at)
+  return at + bytes.length
+}
+
 const OWNER = Symbol('fast connection')
 type OwnedSocket = Socket & { [OWNER]: FastConnection }
 type Handle = { readonly bytesWritten?: number; readonly writeQueueSize?: number }
@@ -392,7 +414,10 @@ class FastConnection extends Deadline implements Carrier, Relay {
   }
 
   interim(head: OriginHead): void {
-    this.#socket.write(`HTTP/1.1 ${head.status} ${head.reason}\r\n${head.lines}\r\n`, 'latin1')
+    const out = Buffer.allocUnsafe(head.mostBytes + 2)
+    const end = head.writeTo(out, 0)
+    out.set(EMPTY_LINE, end)
+    this.#socket.write(out.subarray(0, end + 2))
   }
 
   respond(head: OriginHead, bytes: Buffer, start: number, end: number, last: boolean): boolean {
@@ -406,41 +431,37 @@ class FastConnection extends Deadline implements Carrier, Relay {
     const { framing } = head
     this.#rechunk = framing === 'close'
     if (this.#transport.draining) this.#close = true
-    let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n${head.lines}`
-    if (framing === 'chunked' || framing === 'close') text += 'transfer-encoding: chunked\r\n'
-    text += this.#close ? 'connection: close\r\n\r\n' : '\r\n'
     const size = end - start
-    if (size === 0) {
-      this.#socket.write(text, 'latin1')
-      return this.#wrote(last)
-    }
     this.#bodyBytes = size
-    if (this.#rechunk) text += `${size.toString(16)}\r\n`
-    const out = Buffer.allocUnsafe(text.length + size + (this.#rechunk ? 2 : 0))
-    out.write(text, 0, 'latin1')
-    bytes.copy(out, text.length, start, end)
-    if (this.#rechunk) out.write('\r\n', text.length + size, 'latin1')
-    this.#socket.write(out)
+    const out = outBuffer(head.mostBytes + size + MOST_ADDED)
+    let at = head.writeTo(out, 0)
+    if (framing === 'chunked' || this.#rechunk) at = append(out, at, CHUNKED_FIELD)
+    if (this.#close) at = append(out, at, CLOSE_FIELD)
+    at = append(out, at, EMPTY_LINE)
+    if (this.#rechunk && size > 0) at += out.write(`${size.toString(16)}\r\n`, at, 'latin1')
+    at += bytes.copy(out, at, start, end)
+    if (this.#rechunk && size > 0) at = append(out, at, EMPTY_LINE)
+    this.#write(out, at)
     return this.#wrote(last)
   }
 
   body(bytes: Buffer, start: number, end: number, last: boolean): boolean {
     const size = end - start
     this.#bodyBytes += size
-    if (this.#rechunk) {
-      const before = size === 0 ? '' : `${size.toString(16)}\r\n`
-      const after = `${size === 0 ? '' : '\r\n'}${last ? '0\r\n\r\n' : ''}`
-      const out = Buffer.allocUnsafe(before.length + size + after.length)
-      out.write(before, 0, 'latin1')
-      bytes.copy(out, before.length, start, end)
-      out.write(after, before.length + size, 'latin1')
-      this.#socket.write(out)
-    } else if (size > 0) {
-      const out = Buffer.allocUnsafe(size)
-      bytes.copy(out, 0, start, end)
-      this.#socket.write(out)
-    }
+    const out = outBuffer(size + MOST_ADDED)
+    let at = 0
+    if (this.#rechunk && size > 0) at += out.write(`${size.toString(16)}\r\n`, 0, 'latin1')
+    at += bytes.copy(out, at, start, end)
+    if (this.#rechunk && size > 0) at = append(out, at, EMPTY_LINE)
+    if (this.#rechunk && last) at = append(out, at, LAST_CHUNK)
+    if (at > 0) this.#write(out, at)
     return this.#wrote(last)
+  }
+
+  /** `out` is used again by the next write, unless the kernel did not take all of it at once. */
+  #write(out: Buffer, size: number): void {
+    this.#socket.write(out.subarray(0, size))
+    if (out === shared && this.#socket.writableLength > 0) shared = undefined
   }
 
   /** Something of an answer was written. True: the origin is to pause. */
@@ -550,7 +571,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
     const { deadlines, house } = this.#transport.options
     deadlines.set(this, house.config.limits.idleTimeout)
     if (this.#socket.isPaused()) this.#socket.resume()
-    if (this.#buffer !== undefined && !this.#advancing) process.nextTick(advance, this)
+    if (this.#buffer !== undefined && !this.#advancing) process.nextTick(takeUp, this)
   }
 
   resumePipeline(): void {
@@ -609,7 +630,7 @@ function outcomeOf(status: number): 'failed' | 'answered' {
   return status >= 500 && status !== 501 && status !== 505 ? 'failed' : 'answered'
 }
 
-function advance(connection: FastConnection): void {
+function takeUp(connection: FastConnection): void {
   connection.resumePipeline()
 }
 
