@@ -15,6 +15,8 @@ import { startDigue } from './peers/digue.ts'
 const ADDRESSES = 1_000_000
 const FULL_S = 300
 const GOAL_BYTES = 256e6
+/** Of the proxy. Requests wait in line on them, so fewer would hold the flood back before Digue sees it. */
+const CONNECTIONS = 2000
 
 const USAGE = `Usage: npm run bench:memory -- [options]
 
@@ -51,8 +53,8 @@ await main(async () => {
       startAtMs: Date.now() + 500,
       fromS: 0,
       untilS: seconds,
-      // The proxy's 400 connections; whom it speaks for is new each time.
-      sources: new Array<string>(400).fill('127.0.0.1'),
+      // Whom the proxy speaks for is new each time.
+      sources: new Array<string>(CONNECTIONS).fill('127.0.0.1'),
       eachNew: true,
       perSecond: ADDRESSES / FULL_S,
       connection: 'keep',
@@ -60,7 +62,7 @@ await main(async () => {
       finishShare: 1,
       path: 'page',
       patienceMs: 10_000,
-      maxConnections: 400,
+      maxConnections: CONNECTIONS,
     }
     const result = child.message<AttackResult>('result')
     child.send(plan)
