@@ -2,7 +2,7 @@
  * Makes dist/ (JavaScript with declarations) and data/, which is what `npm pack` ships: Node does
  * not strip types under node_modules.
  */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
@@ -21,8 +21,10 @@ chmodSync(main, 0o755)
 run(process.execPath, '-C', 'source', 'scripts/pack-networks.ts', '--if-stale')
 console.log(`dist/: ${files.length} modules`)
 
+/** What went wrong is on the terminal already. */
 function run(command: string, ...args: string[]): void {
-  execFileSync(command, args, { cwd: root, stdio: 'inherit' })
+  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' })
+  if (status !== 0) process.exit(1)
 }
 
 /**
