@@ -18,7 +18,7 @@ process.on('disconnect', () => process.exit())`
  */
 export async function measureHandshakes(seconds = 3): Promise<number> {
   const { cert, key } = certificate()
-  const server = new Child('tls server', [process.execPath, '-e', SERVER, cert, key], {
+  const server = new Child('tls server', [process.execPath, '-e', SERVER, '--', cert, key], {
     core: CORES?.server,
     ipc: true,
   })
