@@ -159,7 +159,8 @@ export class HandshakeGate {
   measured(costMs: number): void {
     // One preempted handshake must not triple the price.
     const sample = Math.min(costMs, this.#costMs * 4, 50)
-    this.#costMs += 0.05 * (sample - this.#costMs)
+    // Being preempted only ever adds: settle near the lower quarter of what is seen.
+    this.#costMs += (sample < this.#costMs ? 0.09 : 0.03) * (sample - this.#costMs)
   }
 
   #begin(entry: Entry<Waiter>): void {
