@@ -207,7 +207,7 @@ function checkDescriptors(diagnosis: Diagnosis | undefined): Finding {
       advice: '',
     }
   const budget = diagnosis?.connectionBudget
-  if (typeof budget === 'number' && budget * 1.2 > limit) {
+  if (typeof budget === 'number' && budget * 1.5 > limit) {
     return {
       check,
       level: 'bad',
@@ -219,7 +219,7 @@ function checkDescriptors(diagnosis: Diagnosis | undefined): Finding {
     return {
       check,
       level: 'warn',
-      message: `${limit} open files are allowed: room for about ${Math.floor(limit * 0.8)} connections`,
+      message: `${limit} open files are allowed: room for about ${Math.floor((limit * 2) / 3)} connections`,
       advice: `LimitNOFILE=${WANTED_DESCRIPTORS * 8} in the systemd unit, or \`ulimit -n\``,
     }
   }

@@ -293,7 +293,7 @@ class Service {
     if (limit === undefined || limit >= 65_536) return
     this.#log.warn(
       { code: 'descriptors', limit },
-      `${limit} open files are allowed (ulimit -n): room for about ${Math.floor(limit * 0.8)} connections`,
+      `${limit} open files are allowed (ulimit -n): room for about ${Math.floor((limit * 2) / 3)} connections`,
     )
   }
 
