@@ -235,7 +235,10 @@ for (const [name, response, reason] of BAD_HEADS) {
     })
     client.send(GET)
     await made.ends(1)
-    assert.match(await client.until(/\r\n\r\n/), new RegExp(String.raw`^HTTP/1\.1 502 [\s\S]*digue-error: ${reason}`))
+    assert.match(
+      await client.until(/\r\n\r\n/),
+      new RegExp(String.raw`^HTTP/1\.1 502 [\s\S]*digue-error: ${reason}`),
+    )
     client.send(GET)
     await client.until(/ok$/)
     assert.deepEqual(
@@ -411,7 +414,7 @@ test('a request beyond the small grammar goes to Node’s http with all its byte
   await new Promise((resolve) => setTimeout(resolve, 5))
   split.send('nt-Length: 70000\r\n\r\n')
   split.send('y'.repeat(70_000))
-  assert.match(await split.until(/y{70000}$/), /node POST \/s y/)
+  assert.match(await split.until((text) => text.length > 70_000 && text.endsWith('yy')), /node POST \/s y/)
   assert.equal(made.transport.size, 0)
 })
 
