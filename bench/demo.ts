@@ -32,7 +32,8 @@ export interface DemoResult {
 
 const WORKER = join(import.meta.dirname, 'load/worker.ts')
 const ORIGIN = join(import.meta.dirname, 'origin/main.ts')
-const CALM_S = 10
+/** Digue learns who comes in calm weather ten seconds after it was calm; the bare site learns nothing. */
+const CALM_S = { without: 3, through: 15 } as const
 const VISITORS = visitorAddresses(100, 7)
 const ATTACKERS = attackerAddresses('hosting', 2000, 7, VISITORS)
 
@@ -62,7 +63,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<DemoResult> {
       host: 'demo.example.org',
       forwardedFor,
     }
-    const without = await half(screen, 'Without Digue', target, seconds)
+    const without = await half(screen, 'Without Digue', target, { calmS: CALM_S.without, floodS: seconds })
 
     const networksFile = join(folder, 'networks.csv')
     writeFileSync(networksFile, networksCsv())
@@ -83,7 +84,13 @@ export async function runDemo(options: DemoOptions = {}): Promise<DemoResult> {
       },
       { label: '', settings: {} },
     )
-    const through = await half(screen, 'Through Digue', { ...target, port }, seconds, digue)
+    const through = await half(
+      screen,
+      'Through Digue',
+      { ...target, port },
+      { calmS: CALM_S.through, floodS: seconds },
+      digue,
+    )
     summary(screen, without, through)
     return { without: without.flood, through: through.flood }
   } finally {
@@ -91,6 +98,11 @@ export async function runDemo(options: DemoOptions = {}): Promise<DemoResult> {
     await origin.stop()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+interface Timing {
+  readonly calmS: number
+  readonly floodS: number
 }
 
 interface Half {
@@ -103,7 +115,7 @@ async function half(
   screen: Screen,
   title: string,
   target: Target,
-  seconds: number,
+  timing: Timing,
   digue?: RunningDigue,
 ): Promise<Half> {
   const visitors = new Child('visitors', [process.execPath, WORKER], { core: undefined, ipc: true })
@@ -115,7 +127,7 @@ async function half(
   try {
     await Promise.all([visitors.message('ready'), attackers.message('ready')])
     const startAtMs = Date.now() + 200
-    const live = new Live(screen, title, startAtMs, seconds, digue)
+    const live = new Live(screen, title, startAtMs, timing, digue)
     visitors.process.on(
       'message',
       (message: { progress?: VisitorProgress }) => message.progress && live.visitors(message.progress),
@@ -127,15 +139,15 @@ async function half(
     const visited = visitors.message<VisitorResult>('result')
     const attacked = attackers.message<AttackResult>('result')
     attacked.catch(() => {})
-    visitors.send(visitorPlan(target, startAtMs, seconds))
-    attackers.send(attackPlan(target, startAtMs, seconds))
+    visitors.send(visitorPlan(target, startAtMs, timing))
+    attackers.send(attackPlan(target, startAtMs, timing))
     const { rows } = await visited
     attackers.send({ stop: true })
     const attack = await attacked
     live.end()
     return {
-      calm: tally(rows, { fromS: 0, untilS: CALM_S }),
-      flood: tally(rows, { fromS: CALM_S, untilS: CALM_S + seconds }),
+      calm: tally(rows, { fromS: 0, untilS: timing.calmS }),
+      flood: tally(rows, { fromS: timing.calmS, untilS: timing.calmS + timing.floodS }),
       attack,
     }
   } finally {
@@ -143,8 +155,8 @@ async function half(
   }
 }
 
-function visitorPlan(target: Target, startAtMs: number, seconds: number): VisitorPlan {
-  const untilS = CALM_S + seconds
+function visitorPlan(target: Target, startAtMs: number, timing: Timing): VisitorPlan {
+  const untilS = timing.calmS + timing.floodS
   const usual = {
     perSecond: 1,
     untilS,
@@ -162,21 +174,21 @@ function visitorPlan(target: Target, startAtMs: number, seconds: number): Visito
     deadlineMs: 10_000,
     cohorts: [
       { ...usual, name: 'returning', addresses: VISITORS.slice(0, 80), fromS: 0 },
-      { ...usual, name: 'new', addresses: VISITORS.slice(80), fromS: CALM_S },
+      { ...usual, name: 'new', addresses: VISITORS.slice(80), fromS: timing.calmS },
     ],
     streams: [],
     downloads: [],
   }
 }
 
-function attackPlan(target: Target, startAtMs: number, seconds: number): AttackPlan {
+function attackPlan(target: Target, startAtMs: number, timing: Timing): AttackPlan {
   return {
     role: 'attackers',
     target,
     seed: 4,
     startAtMs,
-    fromS: CALM_S,
-    untilS: CALM_S + seconds + 12,
+    fromS: timing.calmS,
+    untilS: timing.calmS + timing.floodS + 12,
     sources: ATTACKERS,
     perSecond: 2 * ATTACKERS.length,
     connection: 'keep',
@@ -204,7 +216,7 @@ class Live {
   readonly #screen: Screen
   readonly #title: string
   readonly #startAtMs: number
-  readonly #seconds: number
+  readonly #timing: Timing
   readonly #digue: RunningDigue | undefined
   readonly #timer: NodeJS.Timeout
   #visitors: VisitorProgress[] = []
@@ -216,13 +228,13 @@ class Live {
     screen: Screen,
     title: string,
     startAtMs: number,
-    seconds: number,
+    timing: Timing,
     digue: RunningDigue | undefined,
   ) {
     this.#screen = screen
     this.#title = title
     this.#startAtMs = startAtMs
-    this.#seconds = seconds
+    this.#timing = timing
     this.#digue = digue
     screen.say('')
     this.#timer = setInterval(() => void this.#draw(), 1000)
@@ -251,12 +263,12 @@ class Live {
     const sent = attackers.reduce((sum, a) => sum + a.sent, 0)
     const pages = attackers.reduce((sum, a) => sum + a.pages, 0)
     const shed = attackers.reduce((sum, a) => sum + a.shed, 0)
-    const flood = second - CALM_S
+    const flood = second - this.#timing.calmS
     const phase =
       flood < 0
         ? `calm, flood in ${-flood} s`
-        : flood < this.#seconds
-          ? `flood, second ${flood + 1} of ${this.#seconds}`
+        : flood < this.#timing.floodS
+          ? `flood, second ${flood + 1} of ${this.#timing.floodS}`
           : 'flood, last visitors waiting'
     const share = decided > 0 ? served / decided : Number.NaN
     const lines = [
