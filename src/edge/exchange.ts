@@ -46,6 +46,7 @@ export interface Desk {
   bodyRead(exchange: Exchange): void
   longLived(exchange: Exchange): void
   firstByte(exchange: Exchange): void
+  count(counter: string): void
   /** Answers with what is wrong with the request, and ends. */
   fault(exchange: Exchange, status: number, reason: string): void
   /** The permit is to be given back, or the waiting claim withdrawn. */
@@ -145,6 +146,11 @@ export class Exchange implements Claim {
   /** By the carrier, before a response head was sent: what is wrong with the request. The connection closes. */
   fault(status: number, reason: string): void {
     if (!this.ended) this.#desk.fault(this, status, reason)
+  }
+
+  /** A bound of the edge that this exchange met. */
+  count(counter: string): void {
+    this.#desk.count(counter)
   }
 
   /** It will last (101 Switching Protocols): its permit goes to the next at once. */

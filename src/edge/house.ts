@@ -60,7 +60,7 @@ export interface House {
   /** Exact host, then the longest wildcard, then "*". */
   findSite(host: string): SiteRuntime | undefined
   readonly records: Ring<ExchangeRecord>
-  /** Adds one to a counter of this thread; names are in counters.ts. */
+  /** Adds one to a counter of this thread; README.md lists the names. */
   count(counter: string, by?: number): void
 }
 

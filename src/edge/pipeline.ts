@@ -136,6 +136,10 @@ export class Pipeline implements Desk {
 
   // What exchanges tell (Desk).
 
+  count(counter: string): void {
+    this.house.count(counter)
+  }
+
   decided(exchange: Exchange, verdict: Verdict): void {
     this.#stopWaiting(exchange.site)
     exchange.permit = 'none'

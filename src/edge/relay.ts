@@ -262,6 +262,7 @@ export class Relay implements Carrier, Paced {
   }
 
   #cut(reason: string): void {
+    this.#exchange?.count(reason)
     this.#abort()
     this.#release()
     this.#downstream.destroy()

@@ -233,7 +233,10 @@ class Threads implements Edge {
       // Only when it changed: the limit begins to learn anew.
       if (!this.#maxima.has(name) || this.#maxima.get(name) !== site.maxInFlight) {
         this.#maxima.set(name, site.maxInFlight)
-        this.#capacity.configure(slot, site.maxInFlight === undefined ? {} : { max: site.maxInFlight })
+        this.#capacity.configure(
+          slot,
+          site.maxInFlight === undefined ? {} : { max: site.maxInFlight, min: Math.min(2, site.maxInFlight) },
+        )
       }
       let table = this.#options.weightsOf?.(name) ?? this.#tables.get(name)
       if (table === undefined) {
