@@ -105,7 +105,7 @@ test('what is beyond the limit waits, and is admitted when a permit comes back',
 test('a claim decided while another is being settled may settle at once', () => {
   const { gate, capacity } = house({ limit: 1 })
   const claims = Array.from({ length: 20 }, (_, i) => new TestClaim(`c${i}`))
-  for (const claim of claims) claim.then = () => gate.settle(claim, 'abandoned', 2)
+  for (const claim of claims) claim.then = () => gate.settle(claim, 'answered', 2)
   for (const claim of claims) gate.ask(claim, 0)
   gate.settle(claims[0]!, 'answered', 2)
   assert.ok(claims.slice(1).every((claim) => claim.verdicts.length === 1))
@@ -233,4 +233,49 @@ test('a million addresses at one gate leave its queue within its bounds', () => 
   }
   assert.ok(decided > 900_000)
   assert.ok(capacity.state(0).waiting <= 2048)
+})
+
+test('hanging up at once neither frees the origin nor is it free of charge', () => {
+  const { gate, capacity } = house({ limit: 2 })
+  for (let i = 0; i < 2; i++) {
+    const claim = new TestClaim('rude')
+    assert.equal(gate.ask(claim, 0).action, 'admit')
+    gate.settle(claim, 'abandoned', 1)
+  }
+  assert.equal(gate.ask(new TestClaim('next'), 2).action, 'queue')
+  gate.tick(10)
+  assert.equal(capacity.state(0).inFlight, 2, 'an unknown route takes 20 ms')
+  gate.tick(20)
+  assert.equal(capacity.state(0).inFlight, 1, 'and then the next one is served')
+})
+
+test('an answer that came before its client left returns its permit at once', () => {
+  const { gate, capacity } = house({ limit: 1 })
+  const claim = new TestClaim('a')
+  gate.ask(claim, 0)
+  gate.responded(claim, 1)
+  gate.settle(claim, 'abandoned', 2)
+  assert.equal(capacity.state(0).inFlight, 0)
+})
+
+test('a thread that is busy itself does not take its own lag for a slow origin', () => {
+  const limits = [0, 40].map((lagMs) => {
+    const { gate, capacity } = house({ limit: 100 })
+    capacity.configure(0, { initial: 50, max: 100 })
+    let now = 0
+    for (let turn = 0; turn < 300; turn++) {
+      const claims = Array.from({ length: 30 }, (_, i) => new TestClaim(`c${i}`))
+      for (const claim of claims) gate.ask(claim, now)
+      // The origin takes 10 ms, and the loop lagMs longer to see it, from the 100th turn on.
+      now += 10 + (turn > 100 ? lagMs : 0)
+      for (const claim of claims) {
+        gate.responded(claim, now)
+        gate.settle(claim, 'answered', now)
+      }
+      gate.tick(now)
+      if (turn % 3 === 0) capacity.updateLimits(now)
+    }
+    return capacity.state(0).limit
+  })
+  assert.ok(limits[1]! >= 0.8 * limits[0]!, limits.join(' and '))
 })

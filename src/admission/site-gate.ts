@@ -5,7 +5,7 @@
  * thread, everybody stands in line: a newcomer must not overtake. Nothing here keeps time or wakes
  * itself: the caller passes the time, calls `tick` every 10 ms and after each `SharedCapacity.woken`.
  */
-import { assert } from '#kit'
+import { assert, Heap } from '#kit'
 import type { Claim, Gate, Outcome, ShedReason, Verdict } from './claim.ts'
 import { type Entry, FairQueue, type FairQueueOptions } from './fair-queue.ts'
 import type { RouteCosts } from './route-costs.ts'
@@ -70,6 +70,9 @@ const RETRY_AFTER_S: Readonly<Record<ShedReason, readonly [from: number, to: num
   'client-gone': [1, 1],
 }
 const MAX_CALM_ROWS = 512
+const TICK_MS = 10
+const QUIET_MS = 200
+const MAX_ABANDONED_MS = 2000
 
 /** Prebuilt verdicts of a reason whose Retry-After differs, so that the shed do not return as one wave. */
 function shedVerdicts(reason: ShedReason): readonly Verdict[] {
@@ -96,6 +99,11 @@ export class SiteGate implements Gate {
   #dispatching = false
   #turn = 0
   #inFlight = 0
+  /** When the permits of abandoned requests come back; one entry each, so no more than permits. */
+  readonly #abandoned = new Heap<number>(() => {})
+  #tickedAtMs = Number.NEGATIVE_INFINITY
+  /** How much later than asked this thread's loop turns, a running mean. */
+  #lagMs = 0
   #published = 0
   #publishedTag = Number.POSITIVE_INFINITY
   #delays = 0
@@ -165,12 +173,18 @@ export class SiteGate implements Gate {
     const ticket = claim.ticket
     if (!(ticket instanceof Ticket) || ticket.state !== 'admitted' || ticket.firstByteMs >= 0) return
     ticket.firstByteMs = nowMs - ticket.admittedAtMs
-    this.#capacity.sample(this.#site, this.#costs.ratio(claim.route, ticket.firstByteMs, nowMs))
+    // What this thread's own loop took is not the origin's slowness.
+    const originMs = Math.max(ticket.firstByteMs / 4, ticket.firstByteMs - this.#lagMs)
+    this.#capacity.sample(this.#site, this.#costs.ratio(claim.route, originMs, nowMs))
   }
 
   settle(claim: Claim, outcome: Outcome, nowMs: number): void {
     const ticket = claim.ticket
     if (!(ticket instanceof Ticket) || ticket.state !== 'admitted') return
+    if (outcome === 'abandoned' && ticket.firstByteMs < 0) {
+      this.#abandon(ticket, nowMs)
+      return
+    }
     if (outcome === 'failed') this.#capacity.failure(this.#site)
     else if (outcome === 'answered' && this.learning) this.#learn(ticket, nowMs)
     this.#giveBack(ticket, nowMs)
@@ -182,6 +196,11 @@ export class SiteGate implements Gate {
   }
 
   tick(nowMs: number): void {
+    const sinceMs = nowMs - this.#tickedAtMs
+    this.#tickedAtMs = nowMs
+    // Longer pauses are a quiet site's, not a busy thread's.
+    if (sinceMs < QUIET_MS) this.#lagMs += 0.2 * (Math.max(0, sinceMs - TICK_MS) - this.#lagMs)
+    this.#endAbandoned(nowMs)
     for (let entry = this.#queue.expire(nowMs); entry; entry = this.#queue.expire(nowMs)) {
       this.#delayed(this.#queue.maxWaitMs)
       entry.item.state = 'over'
@@ -254,11 +273,37 @@ export class SiteGate implements Gate {
 
   #giveBack(ticket: Ticket, nowMs: number): void {
     ticket.state = 'over'
-    assert(this.#inFlight > 0, 'giveBack: nothing is in flight')
-    this.#inFlight--
     this.#queue.charge(ticket.entry!, Math.max(0, nowMs - ticket.admittedAtMs))
+    this.#returnPermit(nowMs)
+  }
+
+  #returnPermit(nowMs: number): void {
+    assert(this.#inFlight > 0, 'returnPermit: nothing is in flight')
+    this.#inFlight--
     this.#capacity.release(this.#site, this.#thread)
     if (this.#queue.size > 0) this.#dispatch(nowMs, false)
+  }
+
+  /**
+   * The client left before the answer began. The origin works on, most likely: until the expected
+   * time is over the permit stays out, and its payer owes all of it. Otherwise whoever asks for dear
+   * pages and hangs up at once would have as many of them worked on as he likes, nearly for free.
+   */
+  #abandon(ticket: Ticket, nowMs: number): void {
+    ticket.state = 'over'
+    const { cost } = ticket.entry!
+    const heldMs = Math.max(0, nowMs - ticket.admittedAtMs)
+    this.#queue.charge(ticket.entry!, Math.max(heldMs, cost))
+    const endsAtMs = ticket.admittedAtMs + Math.min(cost, MAX_ABANDONED_MS)
+    if (endsAtMs > nowMs) this.#abandoned.push(endsAtMs, endsAtMs)
+    else this.#returnPermit(nowMs)
+  }
+
+  #endAbandoned(nowMs: number): void {
+    while (this.#abandoned.minKey <= nowMs) {
+      this.#abandoned.pop()
+      this.#returnPermit(nowMs)
+    }
   }
 
   #learn(ticket: Ticket, nowMs: number): void {
