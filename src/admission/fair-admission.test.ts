@@ -46,7 +46,7 @@ const attacks: Record<string, Attack> = {
   },
 }
 
-/** A minute of calm weather teaches the baseline, then 20 s of flood; visitors served in its last 16 s. */
+/** A minute of calm weather teaches the baseline, then 14 s of flood; visitors served in its last 10 s. */
 function run(
   attack: Attack,
   learn: boolean,
@@ -78,7 +78,7 @@ function run(
   for (const bots of attack.bots) simulation.add({ ...bots, name: 'bots', fromMs: 60_000 })
   simulation.runUntil(64_000)
   simulation.resetTallies()
-  simulation.runUntil(80_000)
+  simulation.runUntil(74_000)
   const { served, delaySumMs, originMs } = simulation.tally('visitors')
   const visitorTime = originMs / (originMs + simulation.tally('bots').originMs)
   return {

@@ -213,11 +213,11 @@ test('a thread with waiters is served although the other never rests', () => {
   assert.deepEqual(waiting.verdicts, [{ action: 'admit' }])
 })
 
-test('a million addresses at one gate leave its queue within its bounds', () => {
+test('three hundred thousand addresses at one gate leave its queue within its bounds', () => {
   const { gate, capacity } = house({ limit: 4 })
   let decided = 0
   const running: TestClaim[] = []
-  for (let i = 0; i < 1_000_000; i++) {
+  for (let i = 0; i < 300_000; i++) {
     const now = i / 40
     const claim = new TestClaim(`s${i}`)
     claim.then = (verdict) => {
@@ -231,7 +231,7 @@ test('a million addresses at one gate leave its queue within its bounds', () => 
       for (const done of running.splice(0)) gate.settle(done, 'answered', now)
     }
   }
-  assert.ok(decided > 900_000)
+  assert.ok(decided > 250_000)
   assert.ok(capacity.state(0).waiting <= 2048)
 })
 

@@ -53,7 +53,10 @@ export interface SiteReport {
     count: number
     originMs: number
   }[]
-  /** Mean and worst queue delay of the requests dispatched since the last report, ms; 0 when none waited. */
+  /**
+   * Mean and worst queue delay of the requests decided since the last report, ms; 0 when none waited.
+   * One that was shed counts as the longest wait: newest-first dispatch alone would hide a flood.
+   */
   readonly queueDelayMs: number
   readonly queueDelayMaxMs: number
   /** Gauges, now. */
