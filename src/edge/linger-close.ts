@@ -14,7 +14,7 @@ let lingering = 0
 export function lingerClose(socket: Socket): void {
   if (socket.destroyed) return
   if (lingering >= MAX_LINGERING) {
-    socket.destroySoon()
+    socket.end(() => socket.destroy())
     return
   }
   lingering++

@@ -95,7 +95,8 @@ export class NodeHttp implements Transport {
   #onRequest(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const socket: Socket & Known = request.socket
     const connection = socket[CONNECTION]
-    if (connection === undefined || socket.destroyed) return
+    // Ended: what still comes is the rest of a body that nobody wanted.
+    if (connection === undefined || socket.destroyed || socket.writableEnded) return
     const head = readRequest(request.method ?? '', request.url ?? '', request.httpVersion, request.rawHeaders)
     if (typeof head === 'string') {
       this.#refuse(response, 400, head)
@@ -217,7 +218,11 @@ class NodeDownstream implements Downstream {
   answer(answer: Answer, close: boolean): void {
     if (this.#response.headersSent || this.#response.destroyed) return
     const unread = close && !this.#request.complete
-    if (unread) this.#response.on('finish', () => lingerClose(this.#request.socket))
+    // Node closes at once after a last response; a client that still sends would get a reset instead of it.
+    if (unread) {
+      const { socket } = this.#request
+      socket.destroySoon = () => lingerClose(socket)
+    }
     sendAnswer(this.#response, answer, close || this.#isDraining())
   }
 

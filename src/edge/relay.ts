@@ -214,8 +214,10 @@ export class Relay implements Carrier, Paced {
     }
     origins.failed(origin, failure.reason)
     const canRepeat = (body === null || Buffer.isBuffer(body)) && !(this.#body?.isStreaming ?? false)
+    const hasOther = exchange.site.config.origins.length > 1
     const mayRepeat =
-      failure.notSent || (failure.reason === 'origin-closed' && IDEMPOTENT.has(exchange.head.method))
+      (failure.notSent && hasOther) ||
+      (failure.reason === 'origin-closed' && IDEMPOTENT.has(exchange.head.method))
     if (canRepeat && mayRepeat && this.#retries > 0) {
       this.#retries--
       this.#send(exchange, body, origin)

@@ -217,3 +217,38 @@ test('a body that trickles in is cut off and never reaches the origin', async ()
   assert.equal(asked, 0)
   slow.destroy()
 })
+
+test('a client that stops reading an answer is cut off, and the origin is freed', async () => {
+  const closed = Promise.withResolvers<void>()
+  await using origin = await startOrigin((request, response) => {
+    request.resume()
+    response.on('close', () => closed.resolve())
+    Readable.from(megabytes(200)).pipe(response)
+  })
+  await using digue = await startDigue({ origins: [origin.url] })
+  const socket = net.connect(digue.port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n')
+  await once(socket, 'data')
+  socket.pause()
+  await closed.promise
+  assert.equal((await digue.record(() => true)).reason, 'slow-reading')
+  await digue.counted('slow-reading')
+  socket.destroy()
+})
+
+test('an answer that arrives at its client before the rest of the upload is not lost in a reset', async () => {
+  await using origin = await startOrigin((_request, response) => response.end('x'))
+  await using digue = await startDigue({ origins: [origin.url], site: { bodyBytes: '100kB' } })
+  for (let i = 0; i < 20; i++) {
+    const socket = net.connect({ port: digue.port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.on('error', () => {})
+    let text = ''
+    socket.on('data', (chunk) => (text += chunk))
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n')
+    // All of it, without looking at the answer that is already there.
+    socket.end(Buffer.alloc(200_000))
+    await once(socket, 'close')
+    assert.match(text, /^HTTP\/1\.1 413 /)
+  }
+})
