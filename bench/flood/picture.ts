@@ -28,7 +28,7 @@ const ROW = 20
 const HEAD = 30
 const GAP = 16
 
-const escape = (text: string) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)
+const escaped = (text: string) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)
 
 /** The SVG text; each record's median run by share served is shown where there are several. */
 export function draw(records: readonly RunRecord[]): string {
@@ -36,7 +36,7 @@ export function draw(records: readonly RunRecord[]): string {
   let y = 64
   const parts: string[] = []
   for (const scenario of scenarios) {
-    parts.push(`<text class="h" x="0" y="${y + 14}">${escape(TITLES[scenario]!)}</text>`)
+    parts.push(`<text class="h" x="0" y="${y + 14}">${escaped(TITLES[scenario]!)}</text>`)
     y += HEAD - 4
     for (const peer of PEERS) {
       const shares = records
@@ -50,7 +50,7 @@ export function draw(records: readonly RunRecord[]): string {
       // 99.96 % must not read as 100 %.
       const figure = share === 1 ? '100 %' : `${(Math.floor(share * 1000) / 10).toFixed(1)} %`
       parts.push(
-        `<text class="n" x="${LEFT - 10}" y="${y + 13}">${escape(peer)}</text>`,
+        `<text class="n" x="${LEFT - 10}" y="${y + 13}">${escaped(peer)}</text>`,
         `<rect class="t" x="${LEFT}" y="${y + 3}" width="${BAR}" height="13"/>`,
         `<rect class="${kind}" x="${LEFT}" y="${y + 3}" width="${width}" height="13"/>`,
         `<text class="v ${kind}v" x="${LEFT + BAR + 10}" y="${y + 14}">${figure}</text>`,

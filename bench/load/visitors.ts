@@ -68,8 +68,7 @@ export class VisitorLoad {
   readonly plan: VisitorPlan
   readonly accounting = new Accounting()
   readonly t0: number
-  readonly #random: Random
-  readonly #cohorts: { cohort: Cohort; visitors: Visitor[]; nextMs: number }[]
+  readonly #cohorts: { cohort: Cohort; random: Random; perMs: number; visitors: Visitor[]; nextMs: number }[]
   /** Every ask in order of arrival, so that the oldest is always first to expire. */
   #asks: Ask[] = []
   #head = 0
@@ -83,16 +82,19 @@ export class VisitorLoad {
   constructor(plan: VisitorPlan) {
     loopback(plan.target.address)
     this.plan = plan
-    this.#random = seeded(plan.seed)
     this.t0 = plan.startAtMs - Date.now() + performance.now()
-    this.#cohorts = plan.cohorts.map((cohort) => ({
-      cohort,
-      visitors: cohort.addresses.map((address, i) => new Visitor(this, cohort, loopback(address), i)),
-      nextMs:
-        this.t0 +
-        cohort.fromS * 1000 +
-        exponential(this.#random, (cohort.perSecond * cohort.addresses.length) / 1000),
-    }))
+    this.#cohorts = plan.cohorts.map((cohort, index) => {
+      // Each its own: one stream for all would make the arrivals depend on how ticks fall.
+      const random = seeded(plan.seed * 1000 + index)
+      const perMs = (cohort.perSecond * cohort.addresses.length) / 1000
+      return {
+        cohort,
+        random,
+        perMs,
+        visitors: cohort.addresses.map((address, i) => new Visitor(this, cohort, loopback(address), i)),
+        nextMs: this.t0 + cohort.fromS * 1000 + exponential(random, perMs),
+      }
+    })
   }
 
   /** What happened since the last look: for live displays. */
@@ -147,9 +149,9 @@ export class VisitorLoad {
       const until = this.t0 + group.cohort.untilS * 1000
       while (group.nextMs <= now && group.nextMs < until) {
         // Poisson per visitor is one Poisson process whose events pick a visitor evenly.
-        const visitor = group.visitors[below(this.#random, group.visitors.length)]!
-        const dear = this.#random() < group.cohort.searchShare
-        const n = below(this.#random, 50)
+        const visitor = group.visitors[below(group.random, group.visitors.length)]!
+        const dear = group.random() < group.cohort.searchShare
+        const n = below(group.random, 50)
         const path = dear ? `/search?q=word${n}` : n === 0 ? '/' : `/article/${n}`
         const ask: Ask = {
           visitor,
@@ -162,7 +164,7 @@ export class VisitorLoad {
         this.#asks.push(ask)
         this.#arrived++
         visitor.ask(ask)
-        group.nextMs += exponential(this.#random, (group.cohort.perSecond * group.visitors.length) / 1000)
+        group.nextMs += exponential(group.random, group.perMs)
       }
     }
   }
