@@ -143,7 +143,9 @@ test('doctor and the log name a proxy that nobody trusts', async () => {
   const state = join(folder, 'p')
   const site = await running(['--origin', origin.url, '--listen', '127.0.0.1:0', '--state', state])
   for (let i = 0; i < 8; i++)
-    await Promise.all(Array.from({ length: 40 }, () => get(site.port, '/', { 'x-forwarded-for': '192.0.2.7' })))
+    await Promise.all(
+      Array.from({ length: 40 }, () => get(site.port, '/', { 'x-forwarded-for': '192.0.2.7' })),
+    )
   await site.line((line) => line['code'] === 'untrusted-proxy')
   const told = await digue(['doctor', '--origin', origin.url, '--state', state, '--json'])
   const findings = JSON.parse(told.out) as { check: string; level: string; advice: string }[]

@@ -28,7 +28,7 @@ test('SIGHUP takes a good configuration, keeps the old one for a bad one, and lo
 
   write(two.url, 'unknown: 1\n')
   site.child.kill('SIGHUP')
-  const fault = await site.line((line) => line['code'] === 'reload' && line['level'] === 50)
+  const fault = await site.line((line) => line['code'] === 'reload' && line['level'] === 'error')
   assert.match(JSON.stringify(fault['faults']), /unknown key/)
   assert.equal((await get(site.port)).body, 'one')
 

@@ -62,6 +62,7 @@ async function rig(answer: (stream: ServerHttp2Stream) => void, guarded = true):
     if (guarded)
       guardSession(session, {
         limits: LIMITS,
+        stallMs: 1500,
         count: (name) => counters.set(name, (counters.get(name) ?? 0) + 1),
       })
     session.on('error', () => {})

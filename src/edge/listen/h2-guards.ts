@@ -49,8 +49,8 @@ const BYTES_PER_STREAM = 4_000
 /** WINDOW_UPDATE frames of whoever reads: at worst 22 bytes (13 and TLS) for each 4 kB. */
 const BYTES_PER_BYTE_WRITTEN = 1 / 128
 const SWEEP_MS = 1000
-/** Sweeps without the asked pace before a reader is called stalled. */
-const STALLED_SWEEPS = 5
+/** A phone in a tunnel comes back; memory is bounded meanwhile by maxSessionMemory and the budget. */
+const STALL_MS = 15_000
 
 /** nghttp2's own rate limit for resets: the bound within one read. */
 const RESET_BURST = 64
@@ -79,6 +79,8 @@ export function h2ServerOptions(limits: LimitsConfig): SecureServerOptions {
 export interface GuardOptions {
   readonly limits: LimitsConfig
   readonly count: (counter: string, by?: number) => void
+  /** How long a client may leave what waits for it unread. */
+  readonly stallMs?: number
 }
 
 /** Watches a session and destroys it when it floods. Call once, before its first event. */
@@ -120,7 +122,7 @@ class Guard {
   #hadBody = false
   #bytesRead = 0
   #bytesWritten = 0
-  #slowSweeps = 0
+  #slowMs = 0
 
   constructor(session: ServerHttp2Session, options: GuardOptions) {
     this.#session = session
@@ -175,8 +177,8 @@ class Guard {
     this.#hadBody = bodyOpen
     // What is buffered waits for a window or for the socket: in both cases for the client.
     const slow = buffered > 0 && written < this.#options.limits.minBytesPerSecond * seconds
-    this.#slowSweeps = slow ? this.#slowSweeps + 1 : 0
-    if (this.#slowSweeps >= STALLED_SWEEPS) this.#cut('h2-stalled')
+    this.#slowMs = slow ? this.#slowMs + seconds * 1000 : 0
+    if (this.#slowMs >= (this.#options.stallMs ?? STALL_MS)) this.#cut('h2-stalled')
   }
 
   #closed(stream: ServerHttp2Stream): void {
