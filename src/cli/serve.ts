@@ -86,7 +86,15 @@ class Service {
     // A reader that went away (EPIPE) must not end the service.
     this.#stdout.on('error', () => {})
     this.#stdout.on('drop', () => this.#metrics.logLinesLeftOut(1))
-    this.#log = pino({ level: config.log.level, base: null }, this.#stdout)
+    this.#log = pino(
+      {
+        level: config.log.level,
+        base: null,
+        timestamp: pino.stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+      },
+      this.#stdout,
+    )
     this.#requestLog = new RequestLog(this.#log, config.log, (count) => this.#metrics.logLinesLeftOut(count))
     this.#stateFile = new StateFile(join(config.state, 'brain.json'))
     this.#brain = new Brain({ sites: siteNames(config) }, Date.now())
@@ -154,7 +162,11 @@ class Service {
       this.#policySerial = policy.serial
       this.#edge?.setPolicy(policy)
     }
-    const { attack, bypass, decisions, postures } = policy
+  }
+
+  /** Read when they are asked for: with thousands of sites this is no work for every tick. */
+  #figures(): Promise<string> {
+    const { attack, bypass, decisions, postures } = this.#brain.policy
     this.#metrics.policy({ attack, bypass, decisions: decisions.length })
     this.#metrics.sites(
       this.#config.sites.map((site) => {
@@ -168,6 +180,7 @@ class Service {
         }
       }),
     )
+    return this.#metrics.text()
   }
 
   #edgeEvent(event: EdgeEvent): void {
@@ -259,7 +272,7 @@ class Service {
     if (at === undefined) return
     try {
       this.#metricsPort = await openMetricsPort(at, {
-        text: () => this.#metrics.text(),
+        text: () => this.#figures(),
         isHealthy: () => !this.#stopping,
       })
     } catch (error) {

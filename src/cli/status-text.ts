@@ -30,11 +30,11 @@ export function statusText(status: Status, nowMs: number): string {
   ]
   for (const site of status.sites) rows.push(siteRow(site))
   lines.push(table(rows).trimEnd())
-  if (status.sitesLeftOut > 0)
-    lines.push(`and ${status.sitesLeftOut} quieter sites; --json and --site show them`)
+  if (status.sitesLeftOut > 0) lines.push(`and ${status.sitesLeftOut} quieter sites`)
   const notable = status.sites.filter((site) => site.posture !== 'calm' || status.sites.length === 1)
   if (notable.length > 0) lines.push('')
   for (const site of notable.slice(0, 10)) lines.push(`${plain(site.name)}: ${plain(site.why)}`)
+  lines.push(...sourcesText(status.sites))
   const reasons = whyText(status.sites)
   if (reasons !== '') lines.push('', reasons)
   lines.push(
@@ -72,6 +72,27 @@ function whyText(sites: readonly SiteStatus[]): string {
   if (total.size === 0) return ''
   const rows = [...total].sort((a, b) => b[1] - a[1]).slice(0, 10)
   return `Not served, and why:\n${table(rows.map(([reason, rate]) => [`${figure(rate)}/s`, plain(reason)])).trimEnd()}`
+}
+
+/** Where the requests of sites under load come from, beside where they come from in calm weather. */
+function sourcesText(sites: readonly SiteStatus[]): string[] {
+  const lines: string[] = []
+  for (const site of sites) {
+    if (site.posture === 'calm' || site.networks.length === 0) continue
+    const networks = site.networks
+      .slice(0, 5)
+      .map(
+        ({ asn, shareRatio, calmShareRatio }) =>
+          `${asn === 0 ? 'unknown networks' : `AS${asn}`} ${percent(shareRatio)} (calm weather ${percent(calmShareRatio)})`,
+      )
+    lines.push(`  from ${networks.join(', ')}; relays, not authors`)
+    if (lines.length === 10) break
+  }
+  return lines
+}
+
+function percent(ratio: number): string {
+  return `${ratio > 0 && ratio < 0.1 ? (100 * ratio).toFixed(1) : Math.round(100 * ratio)} %`
 }
 
 function figure(rate: number): string {
