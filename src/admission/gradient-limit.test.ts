@@ -57,17 +57,37 @@ test('an origin of 64 servers is used fully within 15 s of a flood’s onset', (
   assert.ok(run.capacity.state(0).limit < 2.5 * 64, 'and its own queue stays short')
 })
 
-test('an origin that becomes three times slower, with no attacker, serves at full throughput again within 20 s', (t) => {
-  const run = new Simulation({ servers: 30, serviceMs: (_route, atMs) => (atMs < 10_000 ? 50 : 150) })
+/** The origin becomes three times slower just after a probe; served before and after 20 s of that. */
+function slowDown(probeEveryMs: number): { first: number; later: number } {
+  const slowerAtMs = 12_000
+  const serviceMs = (_route: string, atMs: number): number => (atMs < slowerAtMs ? 50 : 150)
   // 30 servers at 150 ms serve 200 requests a second.
+  const run = new Simulation({ servers: 30, serviceMs, limit: { probeEveryMs } })
   run.add({ name: 'visitors', perSecond: 170, client: visitors })
-  run.runUntil(10_000)
+  run.runUntil(slowerAtMs)
   run.learning = false
-  run.runUntil(30_000)
-  t.diagnostic(`served ${(100 * run.servedShare('visitors')).toFixed(1)} % in the first 20 s`)
   run.resetTallies()
-  run.runUntil(90_000)
-  assert.ok(run.servedShare('visitors') > 0.99, String(run.servedShare('visitors')))
+  run.runUntil(slowerAtMs + 20_000)
+  const first = run.servedShare('visitors')
+  run.resetTallies()
+  run.runUntil(slowerAtMs + 80_000)
+  return { first, later: run.servedShare('visitors') }
+}
+
+test('without the probe an origin that becomes three times slower is strangled for good', (t) => {
+  const { first, later } = slowDown(Number.POSITIVE_INFINITY)
+  t.diagnostic(
+    `served ${(100 * first).toFixed(1)} % in the first 20 s, ${(100 * later).toFixed(1)} % in the minute after`,
+  )
+  assert.ok(later < 0.9, String(later))
+})
+
+test('with the probe it serves at full throughput again within 20 s, with no attacker', (t) => {
+  const { first, later } = slowDown(10_000)
+  t.diagnostic(
+    `served ${(100 * first).toFixed(1)} % in the first 20 s, ${(100 * later).toFixed(1)} % in the minute after`,
+  )
+  assert.ok(later > 0.99, String(later))
 })
 
 test('a flood for an expensive path does not strangle the limit', (t) => {

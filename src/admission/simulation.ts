@@ -4,6 +4,7 @@
  */
 import { Heap } from '#kit'
 import type { Claim, Lane, Outcome, Verdict } from './claim.ts'
+import type { GradientLimitOptions } from './gradient-limit.ts'
 import { RouteCosts } from './route-costs.ts'
 import { SharedCapacity } from './shared-capacity.ts'
 import { type GateOptions, SiteGate } from './site-gate.ts'
@@ -31,6 +32,7 @@ export interface SimulationOptions {
   fails?(route: string, random: () => number): boolean
   readonly weights?: Weights
   readonly threads?: number
+  readonly limit?: GradientLimitOptions
   readonly seed?: number
   readonly settings?: GateOptions['settings']
 }
@@ -95,6 +97,7 @@ export class Simulation {
     this.#random = options.seed ?? 1
     const threads = options.threads ?? 1
     this.capacity = SharedCapacity.create({ sites: 1, threads })
+    if (options.limit) this.capacity.configure(0, options.limit)
     this.gates = Array.from({ length: threads }, (_, thread) => {
       const shared = {
         capacity: this.capacity,
