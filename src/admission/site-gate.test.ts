@@ -60,7 +60,7 @@ class TestClaim implements Claim {
   readonly effort = 0
   readonly subscriber: string
   readonly verdicts: Verdict[] = []
-  then: (verdict: Verdict) => void = () => {}
+  act: (verdict: Verdict) => void = () => {}
 
   constructor(subscriber: string) {
     this.subscriber = subscriber
@@ -68,7 +68,7 @@ class TestClaim implements Claim {
 
   decided(verdict: Verdict): void {
     this.verdicts.push(verdict)
-    this.then(verdict)
+    this.act(verdict)
   }
 }
 
@@ -105,7 +105,7 @@ test('what is beyond the limit waits, and is admitted when a permit comes back',
 test('a claim decided while another is being settled may settle at once', () => {
   const { gate, capacity } = house({ limit: 1 })
   const claims = Array.from({ length: 20 }, (_, i) => new TestClaim(`c${i}`))
-  for (const claim of claims) claim.then = () => gate.settle(claim, 'answered', 2)
+  for (const claim of claims) claim.act = () => gate.settle(claim, 'answered', 2)
   for (const claim of claims) gate.ask(claim, 0)
   gate.settle(claims[0]!, 'answered', 2)
   assert.ok(claims.slice(1).every((claim) => claim.verdicts.length === 1))
@@ -203,7 +203,7 @@ test('a thread with waiters is served although the other never rests', () => {
   assert.equal(quiet.ask(waiting, 0).action, 'queue')
   for (let now = 1; now < 30 && waiting.verdicts.length === 0; now++) {
     const next = new TestClaim(`b${now}`)
-    next.then = (verdict) => {
+    next.act = (verdict) => {
       if (verdict.action === 'admit') running = next
     }
     if (busy.ask(next, now).action === 'admit') running = next
@@ -220,7 +220,7 @@ test('three hundred thousand addresses at one gate leave its queue within its bo
   for (let i = 0; i < 300_000; i++) {
     const now = i / 40
     const claim = new TestClaim(`s${i}`)
-    claim.then = (verdict) => {
+    claim.act = (verdict) => {
       decided++
       if (verdict.action === 'admit') running.push(claim)
     }
