@@ -30,8 +30,6 @@ const CASES: [string, string][] = [
 for (const [target, template] of CASES) {
   test(`${target} is ${template}`, () => {
     assert.equal(routeOf('GET', target), `GET ${template}`)
-    // The second time from memory.
-    assert.equal(routeOf('GET', target), `GET ${template}`)
   })
 }
 
@@ -46,6 +44,7 @@ test('any target gives a short template, the same each time', () => {
       const route = routeOf('GET', `/${path}`)
       assert.equal(route, routeOf('GET', `/${path}`))
       assert.ok(route.length <= 4 + 8 * 49 + 4, route)
+      assert.doesNotMatch(route, /\/\/|[^ ]\/\??$/)
     }),
   )
 })

@@ -14,15 +14,9 @@
  * Templates are not enough of a bound ("/wp-admin/x", "/xa", "/xb", …): each site's `RouteTable` keeps
  * the classes it has seen; beyond its capacity a new one is "GET other", counted.
  */
-import { BoundedMap } from '#kit'
-
 const MOST_SEGMENTS = 8
 const LONGEST_SEGMENT = 48
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'CONNECT', 'QUERY'])
-
-/** Targets short enough to be kept as keys; a flood of random targets only turns this over. */
-const LONGEST_CACHED_TARGET = 128
-const recent = new BoundedMap<string, string>(4096)
 
 /** Route class of a request target in origin form, "*" or anything else a client sent. */
 export function routeOf(method: string, target: string): string {
@@ -33,37 +27,33 @@ export function routeOf(method: string, target: string): string {
 
 function pathTemplate(target: string): string {
   if (target === '/') return '/'
-  const cacheable = target.length <= LONGEST_CACHED_TARGET
-  if (cacheable) {
-    const known = recent.get(target)
-    if (known !== undefined) return known
-  }
-  const template = makeTemplate(target)
-  // A query is mostly different each time; storing it would only push out paths that come again.
-  if (cacheable && !template.endsWith('?')) recent.set(target, template)
-  return template
-}
-
-function makeTemplate(target: string): string {
   if (target.charCodeAt(0) !== 47) return target === '*' ? '*' : '{x}'
+  const length = target.length
   let template = ''
+  /** All before it is in `template`: segments that stay as they are are copied in one piece. */
+  let copied = 0
   let segments = 0
   let start = 1
-  const length = target.length
   for (let i = 1; ; i++) {
     const c = i < length ? target.charCodeAt(i) : 63
     const ends = c === 63 || c === 35
     if (!ends && c !== 47) continue
-    if (i > start) {
-      if (++segments > MOST_SEGMENTS) {
-        template += '/**'
-        const query = target.indexOf('?', start)
-        return query >= 0 ? `${template}?` : template
+    if (i === start) {
+      // "/a", "//a" and "/a/" are different resources to some origins, and cost alike: one class.
+      template += target.slice(copied, start - 1)
+      copied = i
+    } else if (++segments > MOST_SEGMENTS) {
+      template += `${target.slice(copied, start - 1)}/**`
+      return target.indexOf('?', start) >= 0 ? `${template}?` : template
+    } else {
+      const placeholder = placeholderFor(target, start, i)
+      if (placeholder !== '') {
+        template += target.slice(copied, start) + placeholder
+        copied = i
       }
-      template += `/${segmentTemplate(target, start, i)}`
     }
     if (ends) {
-      // "/a" and "/a/" are different resources to many origins, and cost alike: one class.
+      if (copied < i) template += target.slice(copied, i)
       if (template === '') template = '/'
       return i < length && c === 63 ? `${template}?` : template
     }
@@ -85,7 +75,8 @@ CLASS[45] = DASH
 CLASS[95] = DASH
 for (const c of '.~!$&()*+,;=:@') CLASS[c.charCodeAt(0)] = PLAIN
 
-function segmentTemplate(target: string, start: number, end: number): string {
+/** What stands for a segment that looks like an identifier; '' for one that stays as it is. */
+function placeholderFor(target: string, start: number, end: number): string {
   const length = end - start
   if (length > LONGEST_SEGMENT) return '{x}'
   let seen = 0
@@ -103,7 +94,7 @@ function segmentTemplate(target: string, start: number, end: number): string {
   if ((seen & (LETTER | PLAIN)) === 0) {
     if (length === 36 && dashes === 4) return '{hex}'
     // Digits and dashes: a date, a phone number, a range.
-    if ((seen & HEX) === 0) return digits > 0 ? '{n}' : target.slice(start, end)
+    if ((seen & HEX) === 0) return digits > 0 ? '{n}' : ''
     if (dashes === 0 && length >= 16) return '{hex}'
     // "cafe", "face", "deadbeef": words too; only with digits among them an identifier.
     if (dashes === 0 && digits > 0 && length >= 8) return '{hex}'
@@ -114,8 +105,7 @@ function segmentTemplate(target: string, start: number, end: number): string {
     if (digits >= 3 && (isDigit(target, start) || isDigit(target, end - 1))) return '{slug}'
   }
   // "IMG_20240812.jpg", "x83jd92kd02": mostly digits, or many of them.
-  if (digits >= 5) return '{x}'
-  return target.slice(start, end)
+  return digits >= 5 ? '{x}' : ''
 }
 
 function isDigit(target: string, at: number): boolean {

@@ -9,7 +9,7 @@
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { ClientHello } from '#recognise'
-import { type TicketKeySet, ticketKeyIndex } from './ticket-keys.ts'
+import { type TicketKey, type TicketKeySet, ticketKeyIndex } from './ticket-keys.ts'
 import type { SiteCertificate } from './types.ts'
 
 /** A certificate that cannot be used: refused when the configuration is read, never during a handshake. */
@@ -102,8 +102,10 @@ export class TlsContexts {
   }
 
   setTicketKeys(keys: TicketKeySet): void {
+    // After a rotation the contexts of the newest key are those of the one before it.
+    const rotated = sameKey(keys.keys[1], this.#keys.keys[0])
+    this.#contexts = this.#contexts.map(([newest]) => [undefined, rotated ? newest : undefined])
     this.#keys = keys
-    this.#contexts = this.#contexts.map(() => [undefined, undefined])
   }
 
   /** Undefined when no site has a certificate. */
@@ -151,4 +153,9 @@ function ticketAge(hello: ClientHello, keys: TicketKeySet): 0 | 1 {
     if (index === 1) age = 1
   }
   return age
+}
+
+/** The keys were posted between threads: equal, not identical. */
+function sameKey(a: TicketKey | undefined, b: TicketKey | undefined): boolean {
+  return a !== undefined && b !== undefined && Buffer.compare(a.bytes, b.bytes) === 0
 }
