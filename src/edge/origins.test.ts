@@ -98,3 +98,14 @@ test('addresses of origins are understood: ports, IPv6, Unix sockets', () => {
     assert.ok(found.some((origin) => JSON.stringify(origin) === JSON.stringify(expected)))
   }
 })
+
+test('an exchange that outlives a reload may report an origin of the set before', () => {
+  const before = scene(1)
+  const after = scene(1)
+  const origin = before.set.pick()
+  after.set.succeeded(origin)
+  after.set.failed(origin, 'origin-closed')
+  after.set.returned(origin)
+  assert.deepEqual(after.events, [])
+  assert.equal(after.set.states[0]!.healthy, true)
+})

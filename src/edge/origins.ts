@@ -87,7 +87,9 @@ export class Origins implements OriginSet {
   }
 
   succeeded(origin: Origin): void {
-    const state = this.#byOrigin.get(origin)!
+    const state = this.#byOrigin.get(origin)
+    // An exchange that outlived a reload reports an origin of the set before: nothing to learn here.
+    if (state === undefined) return
     state.inFlight--
     state.failures = 0
     state.rests = 0
@@ -99,7 +101,8 @@ export class Origins implements OriginSet {
   }
 
   failed(origin: Origin, reason: string): void {
-    const state = this.#byOrigin.get(origin)!
+    const state = this.#byOrigin.get(origin)
+    if (state === undefined) return
     state.inFlight--
     if (++state.failures < FAILURES) return
     const now = this.#now()
@@ -113,7 +116,8 @@ export class Origins implements OriginSet {
   }
 
   returned(origin: Origin): void {
-    this.#byOrigin.get(origin)!.inFlight--
+    const state = this.#byOrigin.get(origin)
+    if (state !== undefined) state.inFlight--
   }
 
   get states(): { url: string; healthy: boolean; reason: string }[] {
