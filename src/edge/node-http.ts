@@ -148,13 +148,11 @@ export class NodeHttp implements Transport {
   #onClientError(error: NodeJS.ErrnoException, stream: Duplex): void {
     const socket = stream as Socket & { _httpMessage?: ServerResponse | null }
     const code = error.code ?? ''
-    // An answer that has begun cannot be followed by another; a client that reset is not there to read one.
-    if (
-      !socket.writable ||
-      code === 'ECONNRESET' ||
-      code === 'EPIPE' ||
-      socket._httpMessage?.headersSent === true
-    ) {
+    const current = socket._httpMessage
+    // An answer that has begun cannot be followed by another, one to the next request must not be taken
+    // for this one's, and a client that reset is not there to read any.
+    const isTaken = current?.headersSent === true || current?.req.complete === true
+    if (!socket.writable || isTaken || code === 'ECONNRESET' || code === 'EPIPE') {
       socket.destroy()
       return
     }

@@ -340,6 +340,18 @@ test('plain HTTP is redirected to the same place, challenges of a certificate au
   assert.deepEqual(gate.calls, ['pass'])
 })
 
+test('challenges are no way around the gate for a flood', () => {
+  const { receive, gate, house } = scene()
+  gate.verdict = { action: 'shed', reason: 'over-share', retryAfterS: 1 }
+  const asked = Array.from(
+    { length: 100 },
+    () => receive({ target: '/.well-known/acme-challenge/abc' }).carrier,
+  )
+  assert.equal(asked.filter((carrier) => carrier.did === 'relay').length, 16)
+  assert.equal(asked.filter((carrier) => carrier.status === 503).length, 84)
+  assert.deepEqual(house.drainCounters(), { 'challenge-limited': 84 })
+})
+
 test('challenges come from a directory, and nothing else does', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'digue-acme-'))
   const inside = join(folder, 'tokens')

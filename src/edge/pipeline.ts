@@ -17,6 +17,9 @@ type Step = (pipeline: Pipeline, exchange: Exchange) => 'on' | 'done'
 /** Seconds a client that hammers is asked to stay away. */
 const HAMMERING_RETRY_S = 30
 
+/** Requests for ACME challenges that pass every limit, per thread. */
+const CHALLENGES_PER_SECOND = 16
+
 export interface PipelineOptions {
   readonly house: EdgeHouse
   readonly book: AddressBook
@@ -58,6 +61,8 @@ export class Pipeline implements Desk {
   readonly #waiting = new Map<SiteRuntime, number>()
   #ticks = 0
   #active = 0
+  #challengeSecond = 0
+  #challenges = 0
 
   constructor(options: PipelineOptions) {
     this.house = options.house
@@ -251,6 +256,18 @@ export class Pipeline implements Desk {
     })
   }
 
+  /** A certificate authority asks a handful of times, from several places at once. */
+  mayPassChallenge(): boolean {
+    const second = Math.floor(this.nowMs() / 1000)
+    if (second !== this.#challengeSecond) {
+      this.#challengeSecond = second
+      this.#challenges = 0
+    }
+    if (++this.#challenges <= CHALLENGES_PER_SECOND) return true
+    this.house.count('challenge-limited')
+    return false
+  }
+
   /** Observe mode: what would have been done is recorded, and the request goes on. */
   observes(exchange: Exchange, reason: string): boolean {
     if (exchange.site.config.mode !== 'observe') return false
@@ -302,12 +319,15 @@ function answerChallenge(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' 
   const { target } = exchange.head
   if (!target.startsWith(ACME_PREFIX)) return 'on'
   const where = exchange.site.config.acmeChallenge
-  exchange.lane = 'operator'
   if (where === 'origin') {
-    // A certificate that cannot be renewed would take the site away by itself: never shed.
+    // A certificate that cannot be renewed would take the site away by itself. But what passes every
+    // limit would be the flood's way in: beyond a few a second it is a request like any other.
+    if (!pipeline.mayPassChallenge()) return 'on'
+    exchange.lane = 'operator'
     pipeline.pass(exchange)
     return 'done'
   }
+  exchange.lane = 'operator'
   void readChallenge(where, target).then((token) => {
     if (exchange.ended) return
     const answer = token === undefined ? faultAnswer(404, 'no-such-challenge') : acmeAnswer(token)
@@ -329,6 +349,7 @@ function applyDecisions(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   if (effect === 'allow') exchange.lane = 'operator'
   if (effect !== 'refuse' || pipeline.house.policy.bypass || pipeline.observes(exchange, 'refused'))
     return 'on'
+  pipeline.hammering.refused(exchange.subscriber, pipeline.nowMs())
   const answer = refusedAnswer(kindOf(head.method, head.fields))
   pipeline.answer(exchange, answer, { action: 'refuse', reason: 'refused' })
   return 'done'

@@ -177,6 +177,24 @@ test('a head that never ends is cut off at the deadline', async () => {
   assert.match(answer, /^HTTP\/1\.1 408 /)
 })
 
+test('a fault in a pipelined request is no answer to the one before it', async () => {
+  const arrived = Promise.withResolvers<void>()
+  await using origin = await startRawOrigin((socket) => socket.once('data', () => arrived.resolve()))
+  await using digue = await startDigue({ origins: [origin.url] })
+  for (const method of ['GET', 'POST']) {
+    const socket = net.connect(digue.port, '127.0.0.1')
+    socket.on('error', () => {})
+    let text = ''
+    socket.on('data', (chunk) => (text += chunk))
+    socket.write(`${method} /slow HTTP/1.1\r\nHost: x\r\n\r\n`)
+    await arrived.promise
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nbroken\r\n\r\n')
+    if (method === 'POST') await once(socket, 'close')
+    assert.equal(text, '')
+    socket.destroy()
+  }
+})
+
 test('pipelined requests are answered in order', async () => {
   await withOrigin(async (port) => {
     const answer = await exchangeRaw(
