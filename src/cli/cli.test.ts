@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { type Logger, pino } from 'pino'
 import { readConfigValue } from '#config'
+import type { EdgeReport } from '#control'
 import type { ExchangeRecord } from '#record'
 import { AccessLog } from './access-log.ts'
 import { startDemoSite } from './demo-site.ts'
@@ -45,6 +46,40 @@ function record(changes: Partial<ExchangeRecord> = {}): ExchangeRecord {
   }
 }
 
+/** A report of `records`, and of `unrecorded` more that were shed. */
+function report(records: readonly ExchangeRecord[], unrecorded = 0): EdgeReport {
+  const tallies = [
+    ...records.map(({ action, reason }) => ({
+      lane: 'unproven' as const,
+      action,
+      reason,
+      count: 1,
+      originMs: 0,
+    })),
+    {
+      lane: 'unproven' as const,
+      action: 'shed' as const,
+      reason: 'over-share',
+      count: unrecorded,
+      originMs: 0,
+    },
+    // Served and not recorded: nobody wants to know.
+    { lane: 'unproven' as const, action: 'relay' as const, reason: '', count: 1000, originMs: 0 },
+  ]
+  const site = {
+    tallies,
+    queueDelayMs: 0,
+    queueDelayMaxMs: 0,
+    waiting: 0,
+    longLived: 0,
+    calm: [],
+    calmLost: 0,
+    latency: [],
+    origins: [],
+  }
+  return { thread: 0, atMs: 0, sites: { s: site }, gauges: {}, counters: {}, records, recordsLost: 0 }
+}
+
 function captured(): { log: Logger; lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = []
   return { lines, log: pino({ base: null }, { write: (text: string) => void lines.push(JSON.parse(text)) }) }
@@ -59,15 +94,13 @@ test('a flood of request lines is cut to perSecond, and the number left out is s
     (count) => (leftOut += count),
   )
   requests.offer(
-    Array.from({ length: 500 }, () => record()),
-    7,
+    report(
+      Array.from({ length: 500 }, () => record()),
+      7,
+    ),
     1000,
   )
-  requests.offer(
-    Array.from({ length: 500 }, () => record()),
-    0,
-    1500,
-  )
+  requests.offer(report(Array.from({ length: 500 }, () => record())), 1500)
   assert.equal(lines.length, 10)
   requests.tick(2000)
   assert.deepEqual([lines.length, lines[10]!['leftOut'], leftOut], [11, 997, 997])
@@ -80,16 +113,15 @@ test('ordinary requests are logged only when all are wanted; noticed ones always
   const settings = { level: 'info', requests: 'mitigated', perSecond: 10 } as const
   const requests = new RequestLog(log, settings, () => {})
   requests.offer(
-    [record({ action: 'relay', reason: '' }), record({ action: 'relay', reason: 'observed' })],
-    0,
+    report([record({ action: 'relay', reason: '' }), record({ action: 'relay', reason: 'observed' })]),
     1000,
   )
   assert.equal(lines.length, 1)
   requests.configure({ ...settings, requests: 'all' })
-  requests.offer([record({ action: 'relay', reason: '' })], 0, 1000)
+  requests.offer(report([record({ action: 'relay', reason: '' })]), 1000)
   assert.equal(lines.length, 2)
   requests.configure({ ...settings, requests: 'none' })
-  requests.offer([record()], 0, 1000)
+  requests.offer(report([record()]), 1000)
   assert.equal(lines.length, 2)
 })
 

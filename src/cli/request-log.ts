@@ -1,7 +1,7 @@
 /** Lines about requests: which, how many per second, and how many were left out. */
 import type { Logger } from 'pino'
 import type { Config } from '#config'
-import type { ExchangeRecord } from '#record'
+import type { EdgeReport } from '#control'
 
 export class RequestLog {
   readonly #log: Logger
@@ -21,15 +21,21 @@ export class RequestLog {
     this.#settings = settings
   }
 
-  /** `lost`: records that an edge could not keep until they got here. */
-  offer(records: readonly ExchangeRecord[], lost: number, nowMs: number): void {
+  /**
+   * One thread's report. Its tallies are complete, its records a sample: what is in the one and not in
+   * the other was left out.
+   */
+  offer(report: EdgeReport, nowMs: number): void {
     this.tick(nowMs)
-    if (this.#settings.requests === 'none') return
-    this.#leftOut += lost
-    for (const record of records) {
-      // A relay with a reason is one that was noticed: in observe mode, what would have been shed.
-      if (this.#settings.requests === 'mitigated' && record.action === 'relay' && record.reason === '')
-        continue
+    const wanted = this.#settings.requests
+    if (wanted === 'none') return
+    let total = 0
+    for (const { tallies } of Object.values(report.sites))
+      for (const { action, reason, count } of tallies) if (isWanted(wanted, action, reason)) total += count
+    let seen = 0
+    for (const record of report.records) {
+      if (!isWanted(wanted, record.action, record.reason)) continue
+      seen++
       if (this.#written >= this.#settings.perSecond) {
         this.#leftOut++
         continue
@@ -55,6 +61,8 @@ export class RequestLog {
         'request',
       )
     }
+    // Requests for unknown hosts have records and no tally.
+    this.#leftOut += Math.max(0, total - seen)
   }
 
   /** Ends the second when it is over: states what was left out of it. */
@@ -69,6 +77,11 @@ export class RequestLog {
     this.#written = 0
     this.#leftOut = 0
   }
+}
+
+/** A relay with a reason is one that was noticed: in observe mode, what would have been shed. */
+function isWanted(wanted: 'all' | 'mitigated', action: string, reason: string): boolean {
+  return wanted === 'all' || action !== 'relay' || reason !== ''
 }
 
 function round(ms: number): number {

@@ -150,7 +150,7 @@ class Service {
     // Kept apart from the access log's losses: an edge drops a record before either is written.
     if (this.#accessLog !== undefined && report.recordsLost > 0)
       this.#metrics.accessLogLost(report.recordsLost)
-    this.#requestLog.offer(report.records, report.recordsLost, nowMs)
+    this.#requestLog.offer(report, nowMs)
   }
 
   #tick(): void {
