@@ -20,6 +20,8 @@ export interface StageOptions {
   readonly originHost?: string
   /** Several origins' ports; by default the one of `origin`. */
   readonly ports?: readonly number[]
+  /** What the origin is besides its port. */
+  readonly origin?: Partial<Pick<Origin, 'secure' | 'socketPath' | 'verify'>>
 }
 
 /** Listens on loopback; `close` ends all of its connections. */
@@ -114,6 +116,7 @@ export class Stage implements Reception {
           port,
           socketPath: '',
           verify: true,
+          ...options.origin,
         }) as Origin,
     )
     const tally = this.origins
@@ -199,6 +202,7 @@ export class Stage implements Reception {
   firstByte(): void {}
   bodyRead(): void {}
   longLived(): void {}
+  count(): void {}
   decided(): void {}
   fault(): void {}
   released = 0

@@ -1,4 +1,9 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import type { AddressInfo, Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, test } from 'node:test'
 import {
   Client,
@@ -10,6 +15,7 @@ import {
   scriptedOrigin,
 } from '../../../test/kit/fast-stage.ts'
 import { buildAnswer } from '../answers.ts'
+import { selfSigned } from '../listen/self-signed.ts'
 
 const open: { close(): Promise<void> }[] = []
 after(async () => {
@@ -494,4 +500,57 @@ test('a reader slower than the least pace is cut, and its origin freed', async (
   assert.equal(end!.reason, 'slow-reading')
   await freed
   assert.equal(made.counters.get('slow-reading'), 1)
+})
+
+async function listening(server: Server, where: string | number): Promise<number> {
+  await new Promise<void>((resolve) =>
+    typeof where === 'string' ? server.listen(where, resolve) : server.listen(where, '127.0.0.1', resolve),
+  )
+  open.push({
+    close: async () => {
+      ;(server as Server & { closeAllConnections?(): void }).closeAllConnections?.()
+      server.close()
+    },
+  })
+  return (server.address() as AddressInfo).port
+}
+
+test('an origin behind a Unix socket is asked, twice over one connection', async () => {
+  const path = join(tmpdir(), `digue-fast-${process.pid}.sock`)
+  let connections = 0
+  const server = createServer((request, response) => response.end(`unix ${request.url}`))
+  server.on('connection', () => connections++)
+  await listening(server, path)
+  const made = await Stage.open(undefined, { ports: [0], origin: { socketPath: path } })
+  open.push(made)
+  const client = new Client(made.port)
+  client.send(GET)
+  await made.ends(1)
+  client.send(GET)
+  await made.ends(2)
+  assert.equal((await client.until((text) => text.split('unix /').length === 3)).split('unix /').length, 3)
+  assert.equal(connections, 1)
+})
+
+test('an origin over TLS: a large body in order; its certificate is checked unless told otherwise', async () => {
+  const { certificate: cert, key } = selfSigned(['127.0.0.1'])
+  const body = Buffer.alloc(3 << 20, 'abcdefg')
+  const port = await listening(
+    createSecureServer({ cert, key }, (_, response) => response.end(body)),
+    0,
+  )
+  const made = await Stage.open(undefined, { ports: [port], origin: { secure: true, verify: false } })
+  open.push(made)
+  const client = new Client(made.port)
+  client.send(GET)
+  const text = await client.until((got) => got.length >= body.length + got.indexOf('\r\n\r\n') + 4)
+  assert.equal(text.slice(text.indexOf('\r\n\r\n') + 4), body.toString('latin1'))
+  client.send(GET.replace('GET', 'HEAD'))
+  await made.ends(2)
+  const strict = await Stage.open(undefined, { ports: [port], origin: { secure: true, verify: true } })
+  open.push(strict)
+  assert.match(
+    await new Client(strict.port).send(GET).until(/\r\n\r\n/),
+    /^HTTP\/1\.1 502 [\s\S]*digue-error: origin-tls/,
+  )
 })
