@@ -3,11 +3,11 @@
  * on this machine only, shown live. Needs nothing but Node: origin, Digue, visitors and attackers are
  * processes of this repository, and all of them end with it.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readMetrics } from './lib/metrics.ts'
+import { removeFolder, tempFolder } from './lib/place.ts'
 import { freePorts } from './lib/ports.ts'
 import { Child } from './lib/processes.ts'
 import { ms, percent, thousands } from './lib/table.ts'
@@ -42,7 +42,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<DemoResult> {
   const seconds = Math.min(300, options.seconds ?? 30)
   const screen = new Screen(options.out ?? process.stdout)
   const forwardedFor = !(await canBind(VISITORS[0]!))
-  const folder = mkdtempSync(join(tmpdir(), 'digue-demo-'))
+  const folder = tempFolder()
   const origin = new Child('demo site', [process.execPath, ORIGIN, JSON.stringify(USUAL_ORIGIN)], {
     core: undefined,
     ipc: true,
@@ -96,7 +96,7 @@ export async function runDemo(options: DemoOptions = {}): Promise<DemoResult> {
   } finally {
     await digue?.stop()
     await origin.stop()
-    rmSync(folder, { recursive: true, force: true })
+    removeFolder(folder)
   }
 }
 

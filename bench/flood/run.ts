@@ -1,13 +1,10 @@
 /** One run: one scenario before one peer with one setting. Starts everything, measures, ends everything. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { certificate, HOST } from '../lib/certificate.ts'
-import { freePorts } from '../lib/ports.ts'
+import { makePlace, removeFolder } from '../lib/place.ts'
 import { Child, CORES, cpuMs, memory } from '../lib/processes.ts'
 import { fairness } from '../lib/stats.ts'
 import { type Tally, tally, timeToServe } from '../load/accounting.ts'
-import { accessLog, networksCsv } from '../load/networks.ts'
 import type { AttackPlan, AttackResult, Plan, Target, VisitorPlan } from '../load/plan.ts'
 import type { VisitorResult } from '../load/visitors.ts'
 import { type OriginPlan, type OriginStats, USUAL_ORIGIN } from '../origin/origin.ts'
@@ -78,22 +75,11 @@ export async function runOnce(
   variant: Variant,
   options: RunOptions,
 ): Promise<RunRecord> {
-  const folder = mkdtempSync(join(tmpdir(), 'digue-bench-'))
   const children: Child[] = []
   let running: RunningPeer | undefined
+  let place: PeerPlace | undefined
   try {
     const tls = certificate()
-    const files = {
-      cert: join(folder, 'cert.pem'),
-      key: join(folder, 'key.pem'),
-      networks: join(folder, 'networks.csv'),
-      log: join(folder, 'access.log'),
-    }
-    writeFileSync(files.cert, tls.cert)
-    writeFileSync(files.key, tls.key, { mode: 0o600 })
-    writeFileSync(files.networks, networksCsv())
-    writeFileSync(files.log, accessLog(REGULARS, 20_000, Date.now() - 3_600_000))
-
     const originPlan: OriginPlan = { ...USUAL_ORIGIN, ...scenario.origin, tls }
     const origin = new Child('origin', [process.execPath, ORIGIN, JSON.stringify(originPlan)], {
       core: CORES?.load,
@@ -106,20 +92,8 @@ export async function runOnce(
       origin.send(command)
       return answer
     }
-    const [port, tlsPort] = (await freePorts(2)) as [number, number]
-    const place: PeerPlace = {
-      folder,
-      originPort,
-      originTlsPort,
-      port,
-      tlsPort,
-      certFile: files.cert,
-      keyFile: files.key,
-      networksFile: files.networks,
-      baselineFile: files.log,
-      forwardedFor: false,
-      core: CORES?.server,
-    }
+    place = await makePlace({ originPort, originTlsPort, tls, regulars: REGULARS })
+    const { port, tlsPort } = place
     const isUnprotected = peer.name === 'unprotected'
     const target: Target = {
       address: '127.0.0.1',
@@ -214,7 +188,7 @@ export async function runOnce(
   } finally {
     await Promise.all(children.map((child) => child.stop()))
     await running?.stop()
-    rmSync(folder, { recursive: true, force: true })
+    if (place) removeFolder(place.folder)
   }
 }
 

@@ -23,6 +23,8 @@ export function findProgram(name: string): string | undefined {
 }
 
 const taskset = findProgram('taskset')
+// A bench that is killed outright cannot clean up: then the kernel ends its children.
+const orphansEnd = findProgram('setpriv')
 /** Cores for the server under test and for everything else; undefined where nothing can be pinned. */
 export const CORES = taskset && countCores() >= 2 ? { server: 0, load: 1 } : undefined
 
@@ -48,13 +50,13 @@ export class Child {
 
   constructor(name: string, command: readonly string[], options: StartOptions) {
     this.name = name
-    const pinned =
-      options.core === undefined || !taskset
-        ? [...command]
-        : [taskset, '-c', String(options.core), ...command]
-    const polite =
-      options.nice && findProgram('nice') ? ['nice', '-n', String(options.nice), ...pinned] : pinned
-    this.process = spawn(polite[0]!, polite.slice(1), {
+    const whole = [
+      ...(options.nice && findProgram('nice') ? ['nice', '-n', String(options.nice)] : []),
+      ...(orphansEnd ? [orphansEnd, '--pdeathsig', 'TERM'] : []),
+      ...(options.core !== undefined && taskset ? [taskset, '-c', String(options.core)] : []),
+      ...command,
+    ]
+    this.process = spawn(whole[0]!, whole.slice(1), {
       stdio: options.ipc ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
       serialization: 'advanced',
       ...(options.cwd ? { cwd: options.cwd } : {}),
