@@ -1,5 +1,4 @@
 /** The commands. Each says what it does with an example; the work is in the files they call. */
-import { readFileSync } from 'node:fs'
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { formatFault, jsonSchema, readConfigFile } from '#config'
 import { CommandError, type Status, sendCommand } from '#console'
@@ -9,14 +8,7 @@ import { decisionsText, type WishFlags, wishOf } from './decisions.ts'
 import { findSocket, usualConfig } from './locate.ts'
 import { CliError, EXIT, processTerminal, type Terminal } from './output.ts'
 import { statusText } from './status-text.ts'
-
-/** The version in package.json, beside src/ and dist/ alike. */
-export function version(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  return version
-}
+import { version } from './version.ts'
 
 /** Runs one command; the exit code. */
 export async function main(args: readonly string[], terminal: Terminal = processTerminal): Promise<number> {

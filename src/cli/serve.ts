@@ -27,9 +27,9 @@ import { AccessLog } from './access-log.ts'
 import { descriptorLimit } from './doctor.ts'
 import { learnFromLogs, type OldLog } from './old-log.ts'
 import { CliError, EXIT, type Terminal } from './output.ts'
-import { version } from './program.ts'
 import { RequestLog } from './request-log.ts'
 import { withSelfSigned } from './self-signed.ts'
+import { version } from './version.ts'
 
 export interface ServeOptions {
   readonly terminal: Terminal
