@@ -7,6 +7,7 @@ import https from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { WebSocket, WebSocketServer } from 'ws'
 import { selfSigned } from '#edge'
 import { type DigueOptions, exchangeRaw, startDigue, startOrigin, type TestDigue } from './harness.ts'
 
@@ -189,7 +190,6 @@ test('HTTPS by HTTP/1.1, and HTTP that is sent there', async () => {
   const asked = https.get({
     host: '127.0.0.1',
     port: digue.port,
-    servername: 'localhost',
     headers: { host: 'localhost' },
     rejectUnauthorized: false,
   })
@@ -202,4 +202,45 @@ test('HTTPS by HTTP/1.1, and HTTP that is sent there', async () => {
   )
   assert.match(plain, /^HTTP\/1\.1 308 /)
   assert.match(plain, /\r\nlocation: https:\/\/localhost\/a\?b=c\r\n/)
+})
+
+test('HTTP/2: draining says so and lets a stream finish', async () => {
+  const go = Promise.withResolvers<void>()
+  const arrived = Promise.withResolvers<void>()
+  await using origin = await startOrigin(async (_request, response) => {
+    response.write('begun ')
+    arrived.resolve()
+    await go.promise
+    response.end('and finished')
+  })
+  await using digue = await startTls({ origins: [origin.url] })
+  const session = connect(digue)
+  const answer = read(session.request({ ':path': '/' }))
+  await arrived.promise
+  const goaway = once(session, 'goaway')
+  const drained = digue.edge.drain(10_000)
+  await goaway
+  go.resolve()
+  assert.equal((await answer).body.toString(), 'begun and finished')
+  await drained
+})
+
+test('a WebSocket over HTTPS', async () => {
+  await using origin = await startOrigin((_request, response) => response.end())
+  const sockets = new WebSocketServer({ server: origin.server })
+  sockets.on('connection', (socket, request) => {
+    assert.equal(request.headers['x-forwarded-proto'], 'https')
+    socket.on('message', (data) => socket.send(data))
+  })
+  await using digue = await startTls({ origins: [origin.url] })
+  const client = new WebSocket(`wss://127.0.0.1:${digue.port}`, {
+    rejectUnauthorized: false,
+    headers: { host: 'localhost' },
+  })
+  await once(client, 'open')
+  client.send('hello')
+  const [data] = (await once(client, 'message')) as [Buffer]
+  assert.equal(data.toString(), 'hello')
+  client.close()
+  await once(client, 'close')
 })
