@@ -124,6 +124,8 @@ async function checkOrigins(origins: readonly string[]): Promise<Finding[]> {
         advice: 'make it listen on 127.0.0.1 only',
       })
     } else {
+      // Nothing there: `origin-answers` has said so.
+      if (!listening.some((one) => one.port === port)) continue
       const open = listening
         .filter((one) => one.port === port && !isLoopback(one.address))
         .map((one) => one.address)
