@@ -491,7 +491,7 @@ function makeStateFolder(folder: string): void {
 
 function startFault(error: NodeJS.ErrnoException): string {
   if (/EADDRINUSE/.test(error.message))
-    return `${error.message}\nAnother program has that port: end it, or choose another port (--port, or `listen:` in the configuration).`
+    return `${error.message}\nAnother program has that port: end it, or choose another port (--port, or "listen" in the configuration).`
   if (/EACCES/.test(error.message))
     return `${error.message}\nPorts below 1024 need a right: AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, or sysctl net.ipv4.ip_unprivileged_port_start.`
   return error.message
