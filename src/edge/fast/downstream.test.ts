@@ -5,6 +5,8 @@ import type { AddressInfo, Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { buildAnswer } from '../answers.ts'
+import { selfSigned } from '../listen/self-signed.ts'
 import {
   Client,
   GET,
@@ -13,9 +15,7 @@ import {
   Stage,
   type StageOptions,
   scriptedOrigin,
-} from '../../../test/kit/fast-stage.ts'
-import { buildAnswer } from '../answers.ts'
-import { selfSigned } from '../listen/self-signed.ts'
+} from './stage.fixture.ts'
 
 const open: { close(): Promise<void> }[] = []
 after(async () => {

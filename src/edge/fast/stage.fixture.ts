@@ -2,11 +2,11 @@
 import { createServer as createHttpServer } from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { identify } from '#networks'
-import type { Connection } from '../../src/edge/connection.ts'
-import { Deadlines } from '../../src/edge/deadlines.ts'
-import type { EndResult, Exchange } from '../../src/edge/exchange.ts'
-import { FastTransport, type Reception } from '../../src/edge/fast/downstream.ts'
-import type { Origin, SiteRuntime } from '../../src/edge/house.ts'
+import type { Connection } from '../connection.ts'
+import { Deadlines } from '../deadlines.ts'
+import type { EndResult, Exchange } from '../exchange.ts'
+import type { Origin, SiteRuntime } from '../house.ts'
+import { FastTransport, type Reception } from './downstream.ts'
 
 export interface Ended extends EndResult {
   readonly exchange: Exchange
