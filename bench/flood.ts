@@ -79,7 +79,7 @@ await main(async () => {
           handshakesPerSecond,
           onProgress: live(scenario, peer, variant, at),
         })
-      let best = peer.variants[0]!
+      let best = peer.variants.at(scenario.loose ? -1 : 0)!
       if (sweep && scenario.sweep && peer.variants.length > 1) {
         let most = -1
         for (const variant of peer.variants) {

@@ -38,6 +38,8 @@ export interface Scenario {
   readonly lateStart?: boolean
   /** nginx and HAProxy are shown at the best of several settings. */
   readonly sweep?: boolean
+  /** A page is 21 requests at once: without a sweep the peers' last, widest setting is used. */
+  readonly loose?: boolean
   /** Share of capacity that went to visitors is the measure, not the share of visitors served. */
   readonly byCapacity?: boolean
   readonly peers?: readonly string[]
@@ -167,6 +169,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'pages',
+    sweep: true,
+    loose: true,
     question:
       'Whole pages (a navigation and 20 assets over HTTP/2, served means all of them) under the hosting flood.',
     goals: [{ served: 0.99 }],
@@ -175,6 +179,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'pages-crowd',
+    sweep: true,
+    loose: true,
     question: 'Whole pages under the hosting flood while ten times the visitors come.',
     goals: [],
     cohorts: (timing) => {
@@ -189,6 +195,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'https-cold',
+    sweep: true,
     question:
       "HTTPS with a new connection per request, at twice the core's handshake rate, from hosting networks.",
     goals: [
