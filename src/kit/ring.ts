@@ -26,9 +26,7 @@ export class Ring<T> {
   /** Empties the ring: its items, oldest first, and how many were lost since the last drain. */
   drain(): { items: T[]; lost: number } {
     const items =
-      this.#head === 0
-        ? this.#items
-        : [...this.#items.slice(this.#head), ...this.#items.slice(0, this.#head)]
+      this.#head === 0 ? this.#items : [...this.#items.slice(this.#head), ...this.#items.slice(0, this.#head)]
     const lost = this.#lost
     this.#items = []
     this.#head = 0
