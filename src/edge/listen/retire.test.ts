@@ -1,7 +1,7 @@
 /** A thread on a shared port is retired while clients connect: the others go on, and none of its own is reset. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { FLAT_WEIGHTS } from '#admission'
@@ -25,11 +25,18 @@ async function serveThread(): Promise<void> {
   const { port, limits, bare } = workerData as { port: number; limits: LimitsConfig; bare: boolean }
   let bound: number
   let stop: () => Promise<void>
-  if (bare) {
-    const server = createServer((socket) => {
-      socket.on('error', () => {})
-      socket.end('.')
+  let open = 0
+  let onIdle = () => {}
+  const answer = (socket: Socket) => {
+    open++
+    socket.on('error', () => {})
+    socket.on('close', () => {
+      if (--open === 0) onIdle()
     })
+    socket.end('.')
+  }
+  if (bare) {
+    const server = createServer(answer)
     server.listen({ host: '127.0.0.1', port, reusePort: true, backlog: 4096 })
     await once(server, 'listening')
     bound = (server.address() as AddressInfo).port
@@ -47,13 +54,18 @@ async function serveThread(): Promise<void> {
       isDropped: () => false,
       weights: FLAT_WEIGHTS,
       count: () => {},
-      onConnection: ({ socket }) => socket.end('.'),
+      onConnection: ({ socket }) => answer(socket),
     })
     bound = listeners.ports[0]!
     stop = () => listeners.stop()
   }
   parentPort!.on('message', async () => {
+    // Clients that come while the thread is busy wait in the kernel's queue: these are at stake.
+    const until = performance.now() + 50
+    while (performance.now() < until);
     await stop()
+    // Whom it accepted gets its byte before the thread ends.
+    if (open > 0) await new Promise<void>((resolve) => (onIdle = resolve))
     parentPort!.postMessage('stopped')
   })
   parentPort!.postMessage({ port: bound })
@@ -101,8 +113,6 @@ async function retire(bare: boolean, rounds: number): Promise<{ served: number; 
     old!.postMessage('stop')
     await stopped
     workers = [kept!, next.worker]
-    // What it accepted gets its byte before the thread ends.
-    await new Promise((resolve) => setTimeout(resolve, 20))
     await old!.terminate()
   }
   running = false
@@ -112,15 +122,15 @@ async function retire(bare: boolean, rounds: number): Promise<{ served: number; 
 }
 
 if (isMainThread) {
-  test('retiring threads one after the other costs next to no connection', { timeout: 60_000 }, async () => {
-    const { served, reset } = await retire(false, 5)
-    assert.ok(served > 200, `${served} served`)
-    // One per retirement may come in the microseconds between the empty queue and the close.
-    assert.ok(reset <= 2, `${reset} reset of ${served + reset}`)
-  })
-
-  test('closing them as Node does costs what the kernel had queued', { timeout: 60_000 }, async () => {
-    const { reset } = await retire(true, 5)
-    assert.ok(reset > 2, `${reset} reset`)
+  test('retiring threads costs a small part of the connections that closing them as Node does costs', {
+    timeout: 120_000,
+  }, async (t) => {
+    const bare = await retire(true, 5)
+    const digue = await retire(false, 5)
+    t.diagnostic(`reset: ${digue.reset} of ${digue.served}, as Node does ${bare.reset} of ${bare.served}`)
+    assert.ok(digue.served > 200, `${digue.served} served`)
+    assert.ok(bare.reset > 10, `${bare.reset} reset: nothing was at stake`)
+    // A few come between the empty queue and the close: on a busy machine more than on an idle one.
+    assert.ok(digue.reset * 3 < bare.reset, `${digue.reset} reset, as Node does ${bare.reset}`)
   })
 } else await serveThread()
