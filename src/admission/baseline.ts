@@ -37,8 +37,8 @@ export interface BaselineState {
 
 const MAX_SUBSCRIBER_SHARE = 0.02
 const MAX_PREFIX_SHARE = 0.1
-/** Fewer than this say nothing about shares. */
-const MIN_USES = 200
+/** Fewer than this say nothing about shares. A visit is one use or two, of however many requests. */
+const MIN_USES = 100
 const MIN_SUBSCRIBERS = 20
 
 export class Baseline {

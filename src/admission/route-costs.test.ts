@@ -44,3 +44,17 @@ test('routes are bounded, and what is kept can be restored', () => {
   again.restore(taught().rows())
   assert.ok(Math.abs(again.expected('GET /search') - 110) < 1)
 })
+
+test('a stall of the process does not make a route dear', () => {
+  const costs = new RouteCosts()
+  costs.learn('GET /asset', 400, 400)
+  for (let i = 0; i < 60; i++) costs.learn('GET /asset', 4, 3)
+  for (let i = 0; i < 10; i++) costs.learn('GET /asset', 400, 400)
+  assert.ok(costs.expected('GET /asset') < 10, String(costs.expected('GET /asset')))
+})
+
+test('a route that became dearer is learned', () => {
+  const costs = taught()
+  for (let i = 0; i < 200; i++) costs.learn('GET /', 80, 70)
+  assert.ok(costs.expected('GET /') > 75)
+})

@@ -67,10 +67,9 @@ export class RouteCosts {
       known = { costMs, firstByteMs, samples: 0 }
       this.#calm.set(route, known)
     } else if (known.samples % 64 === 0) this.#calm.set(route, known)
-    known.samples++
-    const rate = Math.max(RATE, 1 / known.samples)
-    known.costMs += rate * (costMs - known.costMs)
-    known.firstByteMs += rate * (firstByteMs - known.firstByteMs)
+    const samples = ++known.samples
+    known.costMs = average(known.costMs, costMs, samples)
+    known.firstByteMs = average(known.firstByteMs, firstByteMs, samples)
     this.#learned++
     const step = Math.max(0.02, 1 / this.#learned)
     this.#medianCostMs = towards(this.#medianCostMs, costMs, step)
@@ -99,6 +98,17 @@ export class RouteCosts {
     fastest.atMs = nowMs
     return fastest.ms
   }
+}
+
+/**
+ * One step of a running mean that a stall does not carry away. What holds this process up for half a
+ * second makes everything under way look dear at once, a page's twenty assets for instance, and they
+ * would be the first to be evicted for as long as the flood lasts. So the least of the first samples
+ * begins, and no later one counts for more than twice the mean.
+ */
+function average(mean: number, sample: number, samples: number): number {
+  if (samples <= MIN_SAMPLES) return Math.min(mean, sample)
+  return mean + Math.max(RATE, 1 / samples) * (Math.min(sample, 2 * mean + 1) - mean)
 }
 
 /** One step of a running median: by a part of its value towards the sample. */
