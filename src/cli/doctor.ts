@@ -97,7 +97,7 @@ function findingsText(findings: readonly Finding[]): string {
 }
 
 /** Whether each origin answers, and whether strangers can reach it without passing Digue. */
-async function checkOrigins(origins: readonly string[]): Promise<Finding[]> {
+export async function checkOrigins(origins: readonly string[]): Promise<Finding[]> {
   const findings: Finding[] = []
   const listening = listeningAddresses()
   for (const origin of origins.slice(0, 100)) {

@@ -27,6 +27,7 @@ import { AccessLog } from './access-log.ts'
 import { descriptorLimit } from './doctor.ts'
 import { learnFromLogs, type OldLog } from './old-log.ts'
 import { CliError, EXIT, type Terminal } from './output.ts'
+import { plainLines } from './plain-log.ts'
 import { RequestLog } from './request-log.ts'
 import { withSelfSigned } from './self-signed.ts'
 import { version } from './version.ts'
@@ -37,6 +38,8 @@ export interface ServeOptions {
   readonly read: () => ReadResult
   readonly selfSigned?: boolean
   readonly baselineFrom?: readonly OldLog[]
+  /** For somebody at a terminal who tries it out: no JSON, and nothing about limits that only production meets. */
+  readonly plainLog?: boolean
   readonly onReady?: (ports: readonly number[]) => void
 }
 
@@ -93,7 +96,7 @@ class Service {
         timestamp: pino.stdTimeFunctions.isoTime,
         formatters: { level: (label) => ({ level: label }) },
       },
-      this.#stdout,
+      options.plainLog === true ? plainLines(this.#stdout) : this.#stdout,
     )
     this.#requestLog = new RequestLog(this.#log, config.log, (count) => this.#metrics.logLinesLeftOut(count))
     this.#stateFile = new StateFile(join(config.state, 'brain.json'))
@@ -303,7 +306,7 @@ class Service {
 
   #sayLimits(): void {
     const limit = descriptorLimit()
-    if (limit === undefined || limit >= 65_536) return
+    if (limit === undefined || limit >= (this.#options.plainLog === true ? 4096 : 65_536)) return
     this.#log.warn(
       { code: 'descriptors', limit },
       `${limit} open files are allowed (ulimit -n): room for about ${Math.floor((limit * 2) / 3)} connections`,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readConfigValue } from '#config'
 import { DEMO_PAGES_PER_SECOND, startDemoSite } from './demo-site.ts'
+import { checkOrigins } from './doctor.ts'
 import { defaultStateFolder, faultList } from './locate.ts'
 import { CliError, EXIT, type Terminal } from './output.ts'
 import { serve } from './serve.ts'
@@ -26,7 +27,7 @@ export async function start(flags: StartFlags, terminal: Terminal): Promise<void
   const value = {
     state,
     listen: [`:${flags.port}`, ...(secure ? [`:${flags.port + 1} tls`] : [])],
-    admin: { socket: site === undefined ? 'digue.sock' : join(defaultStateFolder(), 'digue.sock') },
+    admin: { socket: scratch === undefined ? 'digue.sock' : join(defaultStateFolder(), 'digue.sock') },
     log: { level: 'warn', requests: 'none' },
     sites: [{ host: '*', origin }],
   }
@@ -38,15 +39,19 @@ export async function start(flags: StartFlags, terminal: Terminal): Promise<void
       terminal,
       read,
       selfSigned: secure,
-      onReady: (ports) =>
+      plainLog: true,
+      onReady: (ports) => {
         terminal.out(
           welcome({
             ports,
             origin,
             isDemo: site !== undefined,
             command: process.env['npm_lifecycle_event'] === 'start' ? 'npm run digue --' : 'digue',
+            where: flags.state === undefined ? '' : ` --state ${flags.state}`,
           }),
-        ),
+        )
+        if (site === undefined) void sayIfSilent(origin, terminal)
+      },
     })
   } finally {
     await site?.close()
@@ -54,11 +59,19 @@ export async function start(flags: StartFlags, terminal: Terminal): Promise<void
   }
 }
 
+/** A slip in the address is the usual one, and every page would only say 502. */
+async function sayIfSilent(origin: string, terminal: Terminal): Promise<void> {
+  const [finding] = await checkOrigins([origin])
+  if (finding?.level === 'bad')
+    terminal.error(`Your site does not answer: ${finding.message}. Visitors get 502 until it does.\n\n`)
+}
+
 function welcome(what: {
   ports: readonly number[]
   origin: string
   isDemo: boolean
   command: string
+  where: string
 }): string {
   const [port, securePort] = what.ports
   const rows = [
@@ -72,7 +85,7 @@ function welcome(what: {
         ? `a demo site on ${what.origin}, which can serve ${DEMO_PAGES_PER_SECOND} pages a second`
         : what.origin,
     ],
-    ['Look', `${what.command} status`],
+    ['Look', `${what.command} status${what.where}`],
     [
       'Try',
       what.isDemo
