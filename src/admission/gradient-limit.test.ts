@@ -11,12 +11,12 @@ function window(
   return { samples: 20, medianRatio: 1, failures: 0, maxInFlight: 20, inFlight: 20, ...part }
 }
 
-test('the limit starts at 20 and does not grow while less than half of it is used', () => {
+test('the limit starts at 40 and does not grow while less than half of it is used', () => {
   const limit = new GradientLimit()
   for (let now = 0; now < 9000; now += 100) limit.update(window({ maxInFlight: 4, inFlight: 4 }), now)
-  assert.equal(limit.limit, 20)
+  assert.equal(limit.limit, 40)
   for (let now = 9000; now < 9900; now += 100) limit.update(window({ maxInFlight: 40 }), now)
-  assert.ok(limit.limit > 20)
+  assert.ok(limit.limit > 40)
 })
 
 test('the operator’s maximum and the minimum hold', () => {
@@ -32,6 +32,52 @@ test('failures that load causes lower the limit by a tenth a window', () => {
   limit.update(window({ failures: 10 }), 0)
   assert.equal(limit.limit, 90)
 })
+
+test('a calm but slow site with a hundred visitors at once is not shed when Digue starts', () => {
+  for (const spread of [0, 0.5]) {
+    const run = new Simulation({ servers: 200, spread, serviceMs: () => 500 })
+    // All hundred within 10 ms, and again two hundred a second: a hundred at once.
+    run.add({ name: 'visitors', perSecond: 10_000, client: visitors, untilMs: 10 })
+    run.add({ name: 'visitors', perSecond: 200, client: visitors, fromMs: 500 })
+    run.runUntil(30_000)
+    assert.equal(run.tally('visitors').shed, 0)
+  }
+})
+
+test('doubling at the start ends with the first queue, near what the origin works on at once', () => {
+  const run = new Simulation({ servers: 64, serviceMs: () => 100 })
+  run.add({ name: 'crowd', perSecond: 3000, client: visitors })
+  let most = 0
+  for (let now = 0; now <= 2000; now += 100) {
+    run.runUntil(now)
+    most = Math.max(most, run.capacity.state(0).limit)
+  }
+  assert.ok(most >= 64 && most < 4 * 64, String(most))
+  run.runUntil(5000)
+  assert.ok(run.capacity.state(0).limit < 2 * 64)
+})
+
+for (const servers of [1, 8, 64])
+  for (const spread of [0, 1])
+    test(`a flooded origin of ${servers} is busy with a short line in it, service times ${spread ? 'exponential' : 'constant'}`, (t) => {
+      const capacity = servers * 40
+      const run = new Simulation({ servers, spread, serviceMs: () => 25 })
+      run.add({ name: 'visitors', perSecond: capacity / 4, client: visitors })
+      run.runUntil(10_000)
+      run.learning = false
+      run.add({ name: 'bots', perSecond: capacity * 6, client: network(9, 5000), fromMs: 10_000 })
+      run.runUntil(15_000)
+      run.resetTallies()
+      let limits = 0
+      for (let now = 16_000; now <= 45_000; now += 1000) {
+        run.runUntil(now)
+        limits += run.capacity.state(0).limit / 30
+      }
+      const busy = (run.tally('visitors').originMs + run.tally('bots').originMs) / 30_000 / servers
+      t.diagnostic(`${(100 * busy).toFixed(1)} % busy, limit ${limits.toFixed(1)}`)
+      assert.ok(busy >= 0.95)
+      assert.ok(limits <= 1.5 * servers + 4)
+    })
 
 test('a path that always fails, whatever the load, does not push the limit down for good', () => {
   const run = new Simulation({ servers: 16, serviceMs: () => 40, fails: (route) => route === 'GET /broken' })

@@ -7,22 +7,33 @@
  *
  * Formula (Gradient2, Netflix concurrency-limits), once per window of at least 10 samples:
  *
- *   g  = clamp(1.5 · long / short, 0.5, 1)        short: median ratio of the window
- *   L' = 0.8 · L + 0.2 · (g · L + 4)              never up while in flight < L / 2
+ *   g  = clamp(1.2 · long / short, 0.5, 1)        short: median ratios, smoothed over some 40 answers
+ *   L' = 0.8 · L + 0.2 · (g · L + min(4, √L))     never up while in flight < L / 2
  *   L' = 0.9 · L                                  when failures say so (below)
  *
- * `long` is what calm looks like. It follows the short value slowly, downwards at once, and stands
- * still while overloaded: left to drift, it learns the attack. But frozen it is a trap as well. An
- * origin that merely became slower (50 → 150 ms) looks overloaded for ever: a simulation shed 38 % of
- * legitimate traffic with no attacker. Hence the probe: every 10 s the limit halves until 20 samples
- * of requests *that started in it* are in; their median, taken without a queue, becomes the long value.
+ * An origin that works on S at once answers L of them in L / S of its time, so L settles near
+ * 1.2 · S + √L: that is how long the line inside the origin is, which no fairness can reorder.
+ * Netflix's 1.5 and 4 keep one and a half times as many there; docs/decisions/admission.md has the
+ * table. The smoothing is what allows 1.2: a gradient is never above 1, so noise only lowers it.
+ *
+ * Start: the limit doubles whenever it is used up and the answers are no slower than those before the
+ * last doubling (TCP's slow start; compared with the round before, because a new Digue does not know
+ * what is calm). With +0.8 a window a calm but slow site would be shed for minutes. The first queue ends
+ * it; was the house full from the beginning, a deep probe follows at once.
+ *
+ * `long` is what calm looks like. It follows the short value slowly, and stands still while
+ * overloaded: left to drift, it learns the attack. But frozen it is a trap as well. An origin that
+ * merely became slower (50 → 150 ms) looks overloaded for ever: a simulation shed 38 % of legitimate
+ * traffic with no attacker. Hence the probe: every 10 s of pressure the limit falls to two fifths until
+ * 30 samples of requests *that started in it* are in; their median, taken without a queue, becomes the
+ * long value. A probe that still met a queue measures too much, but each time by less: 1.2 · 2/5 < 1.
  *
  * Failures (5xx, resets, timeouts) lower the limit only when load causes them. The probe measures
- * their share at half the load too; only what is above 1.5 × that share + 5 % counts. Otherwise anybody
+ * their share at that lower load too; only what is above 1.5 × that share + 5 % counts. Otherwise anybody
  * who finds one URL that always answers 500 could push the limit down to its minimum.
  *
- * States: `steady` ──10 s──▶ `draining` (limit halved, until in flight has fallen to it, 1 s at most)
- *         ──▶ `probing` (what was in flight is skipped) ──20 samples or 2 s──▶ `steady`
+ * States: `steady` ──10 s──▶ `draining` (limit lowered, until in flight has fallen to it, 1 s at most)
+ *         ──▶ `probing` (what was in flight is skipped) ──30 samples or 2 s──▶ `steady`
  *
  * Rejected: AIMD on latency (one threshold fits no second site); Vegas (its minimum RTT has the same
  * trap and no probe); BBR-like rate probing (needs rates an order of magnitude higher to be quick).
@@ -45,18 +56,39 @@ export interface GradientLimitOptions {
   /** The operator's maximum. */
   readonly max?: number
   readonly probeEveryMs?: number
+  /** Other constants, for benches that compare them. */
+  readonly tuning?: Partial<Tuning>
 }
 
-const TOLERANCE = 1.5
+export interface Tuning {
+  /** Multiple of the calm ratio that still counts as calm. */
+  readonly tolerance: number
+  /** Requests more than that, to find room; for small limits their root. */
+  readonly headroom: number
+  /** The limit during a probe, as a part of itself. */
+  readonly probePart: number
+  /** Answers that weigh as much in the short value as those before the window. */
+  readonly memory: number
+}
+
+const TUNING: Tuning = { tolerance: 1.2, headroom: 4, probePart: 0.4, memory: 40 }
+const INITIAL = 40
 const SMOOTHING = 0.2
-const HEADROOM = 4
 const MIN_SAMPLES = 10
-const PROBE_SAMPLES = 20
+const START_SAMPLES = 20
+/** A house twice as full is as quick where nothing queues and takes twice as long where all does. */
+const SLOWER = Math.SQRT2
+/** A slower answer than that is a queue's, not calm weather's. */
+const CALM_RATIO = 1.2
+const FIRST_PROBE_PART = 1 / 8
+const PROBE_SAMPLES = 30
 const MIN_PROBE_SAMPLES = 5
 const DRAIN_MS = 1000
 const PROBE_MS = 2000
-/** A short value this much above the long one means a queue: the long value stands still. */
-const CALM_RATIO = 1.2
+/** A probe costs throughput: on a slow origin it takes seconds and comes less often. */
+const PROBE_REST = 10
+/** Natural logarithm of a change that the few samples of a probe do not show by chance. */
+const NEWS = 0.5
 
 export type LimitState = 'steady' | 'draining' | 'probing'
 
@@ -64,31 +96,45 @@ export class GradientLimit {
   readonly #min: number
   readonly #max: number
   readonly #probeEveryMs: number
+  readonly #tuning: Tuning
   #limit: number
   #long = 1
+  #short = Number.NaN
   #longFailureShare = 0
   #state: LimitState = 'steady'
   #stateSinceMs = Number.NaN
   #lastProbeMs = Number.NaN
+  #probeTookMs = 0
+  /** Part of the latest windows that showed a queue or failures. */
+  #pressure = 0
+  /** Until the origin first shows a queue. */
+  #isStarting = true
+  /** Ratio before the limit was doubled; NaN before the first window. */
+  #base = Number.NaN
+  /** The base was taken while the limit was not used up: what it says of calm is true. */
+  #isBaseCalm = false
+  #probePart: number
   /** Windows too small to judge are added up: samples, failures, ratios weighted by samples. */
   #samples = 0
   #ratios = 0
   #failures = 0
   #maxInFlight = 0
-  /** Answers still to come to requests that started before the probe. */
+  /** Answers still to come to requests that started under another limit. */
   #toSkip = 0
 
   constructor(options: GradientLimitOptions = {}) {
     this.#min = options.min ?? 2
     this.#max = Math.max(this.#min, options.max ?? 10_000)
     this.#probeEveryMs = options.probeEveryMs ?? 10_000
-    this.#limit = Math.min(this.#max, options.initial ?? 20)
+    this.#tuning = { ...TUNING, ...options.tuning }
+    this.#probePart = this.#tuning.probePart
+    this.#limit = Math.min(this.#max, options.initial ?? INITIAL)
   }
 
   /** Whole requests that may be at the origin now. */
   get limit(): number {
-    const limit = this.#state === 'steady' ? this.#limit : this.#limit / 2
-    return Math.max(this.#min, Math.floor(limit))
+    if (this.#state === 'steady') return Math.max(this.#min, Math.floor(this.#limit))
+    return Math.max(1, Math.floor(this.#limit * this.#probePart))
   }
 
   get state(): LimitState {
@@ -109,30 +155,32 @@ export class GradientLimit {
     this.#maxInFlight = Math.max(this.#maxInFlight, window.maxInFlight)
     switch (this.#state) {
       case 'steady':
-        if (nowMs - this.#lastProbeMs >= this.#probeEveryMs && this.#isWorthProbing())
-          this.#enter('draining', nowMs)
+        if (this.#isTimeToProbe(nowMs)) this.#enter('draining', nowMs)
+        else if (this.#isStarting) this.#begin(window.inFlight, nowMs)
         else if (this.#samples + this.#failures >= MIN_SAMPLES) this.#judge()
         break
       case 'draining':
         // Answers to requests that started in the full house say nothing about an empty one.
         this.#forget()
         if (window.inFlight > this.limit && nowMs - this.#stateSinceMs < DRAIN_MS) break
+        this.#probeTookMs = nowMs - this.#stateSinceMs
         this.#enter('probing', nowMs)
         this.#toSkip = window.inFlight
         break
       case 'probing': {
-        // What was in flight when the house had emptied to half had queued before.
+        // What was in flight when the house had emptied had queued before.
         if (this.#toSkip > 0 && nowMs - this.#stateSinceMs < DRAIN_MS) {
           this.#toSkip -= this.#samples + this.#failures
           this.#forget()
           break
         }
-        const enough = this.#samples + this.#failures >= PROBE_SAMPLES
-        if (!enough && nowMs - this.#stateSinceMs < PROBE_MS) break
-        if (this.#samples >= MIN_PROBE_SAMPLES) this.#long = this.#ratios / this.#samples
         const answers = this.#samples + this.#failures
+        if (answers < PROBE_SAMPLES && nowMs - this.#stateSinceMs < PROBE_MS) break
+        if (this.#samples >= MIN_PROBE_SAMPLES) this.#calibrate(this.#ratios / this.#samples)
         if (answers >= MIN_PROBE_SAMPLES) this.#longFailureShare = this.#failures / answers
+        this.#probeTookMs += nowMs - this.#stateSinceMs
         this.#lastProbeMs = nowMs
+        this.#probePart = this.#tuning.probePart
         this.#enter('steady', nowMs)
         break
       }
@@ -142,32 +190,96 @@ export class GradientLimit {
     return this.limit
   }
 
+  /** Doubles with each round of answers that are not slower than the round before. */
+  #begin(inFlight: number, nowMs: number): void {
+    const answers = this.#samples + this.#failures
+    if (this.#toSkip > 0) {
+      this.#toSkip -= answers
+      this.#forget()
+      return
+    }
+    if (answers < START_SAMPLES) return
+    if (this.#samples === 0 || this.#failures > 0.05 * answers) {
+      this.#isStarting = false
+      this.#judge()
+      return
+    }
+    const short = this.#ratios / this.#samples
+    const isFull = this.#maxInFlight >= this.limit
+    if (!isFull) {
+      if (!this.#isBaseCalm) this.#base = short
+      else if (short < CALM_RATIO * this.#base)
+        this.#base += (short < this.#base ? 0.1 : 0.02) * (short - this.#base)
+      this.#isBaseCalm = true
+    } else if (Number.isNaN(this.#base) || short < SLOWER * this.#base) {
+      this.#base = Math.min(short, this.#base || short)
+      this.#limit = Math.min(this.#max, 2 * this.#limit)
+      this.#toSkip = inFlight
+    } else {
+      this.#isStarting = false
+      this.#short = short
+      this.#limit = Math.max(this.#min, Math.min(this.#limit, (this.#base / short) * this.#maxInFlight))
+      // Started in a full house: what calm is like has to be found first.
+      if (!this.#isBaseCalm) {
+        this.#probePart = FIRST_PROBE_PART
+        this.#enter('draining', nowMs)
+      }
+    }
+    this.#long = this.#base
+    this.#forget()
+  }
+
   #judge(): void {
     const answers = this.#samples + this.#failures
     const failureShare = this.#failures / answers
     const limit = this.#limit
+    let isPressed = false
     if (failureShare > 1.5 * this.#longFailureShare + 0.05) {
+      isPressed = true
       this.#limit = Math.max(this.#min, limit * 0.9)
     } else if (this.#samples > 0) {
-      const short = this.#ratios / this.#samples
-      const gradient = Math.max(0.5, Math.min(1, (TOLERANCE * this.#long) / short))
-      const next = (1 - SMOOTHING) * limit + SMOOTHING * (gradient * limit + HEADROOM)
+      const { tolerance, headroom } = this.#tuning
+      const short = this.#smooth(this.#ratios / this.#samples)
+      const gradient = Math.max(0.5, Math.min(1, (tolerance * this.#long) / short))
+      const room = Math.min(headroom, Math.sqrt(limit))
+      isPressed = gradient < 1
+      const next = (1 - SMOOTHING) * limit + SMOOTHING * (gradient * limit + room)
+      const isFull = this.#maxInFlight >= this.limit
       if (next < limit || this.#maxInFlight >= limit / 2)
         this.#limit = Math.max(this.#min, Math.min(this.#max, next))
-      if (short < this.#long) this.#long = 0.9 * this.#long + 0.1 * short
-      else if (short < this.#long * CALM_RATIO) this.#long = 0.99 * this.#long + 0.01 * short
+      // With a line before the origin a slower answer may be the line's; a faster one never is.
+      if (short < this.#long || (!isFull && gradient === 1)) this.#long += 0.02 * (short - this.#long)
     }
+    this.#pressure += SMOOTHING * ((isPressed ? 1 : 0) - this.#pressure)
     this.#forget()
   }
 
-  /** Half of a quiet site's limit would change nothing, and an idle one has nothing to measure. */
-  #isWorthProbing(): boolean {
-    return this.#maxInFlight >= Math.max(this.#min, this.#limit / 4) && this.#limit > this.#min
+  /** Few samples are noise, and noise only ever lowers a gradient that cannot exceed 1. */
+  #smooth(ratio: number): number {
+    const share = this.#samples / (this.#samples + this.#tuning.memory)
+    this.#short = Number.isNaN(this.#short) ? ratio : this.#short + share * (ratio - this.#short)
+    return this.#short
+  }
+
+  /** A probe's median: small changes are half noise, great ones are news. */
+  #calibrate(ratio: number): void {
+    const isNews = Math.abs(Math.log(ratio / this.#long)) > NEWS
+    this.#long = isNews ? ratio : (this.#long + ratio) / 2
+  }
+
+  /**
+   * Where nothing queues or fails there is no question, and calm weather must not feel a probe. The
+   * first comes when pressure has lasted: at its onset the limit is still on its way down.
+   */
+  #isTimeToProbe(nowMs: number): boolean {
+    if (this.#pressure < 0.25) this.#lastProbeMs = nowMs - this.#probeEveryMs / 2
+    return nowMs - this.#lastProbeMs >= Math.max(this.#probeEveryMs, PROBE_REST * this.#probeTookMs)
   }
 
   #enter(state: LimitState, nowMs: number): void {
     this.#state = state
     this.#stateSinceMs = nowMs
+    this.#toSkip = 0
     this.#forget()
   }
 

@@ -28,6 +28,8 @@ export interface SimulationOptions {
   readonly servers: number
   /** Mean service time by route at a moment. */
   serviceMs(route: string, atMs: number): number
+  /** Part of the service time that is random (exponential); half by default. */
+  readonly spread?: number
   /** Answers that fail. */
   fails?(route: string, random: () => number): boolean
   readonly weights?: Weights
@@ -43,6 +45,8 @@ export interface Tally {
   shed: number
   originMs: number
   delaySumMs: number
+  /** From ask to answer, of each that was served. */
+  timesMs: number[]
   /** Visits all of whose requests were served, and others. */
   pages: number
   brokenPages: number
@@ -156,7 +160,16 @@ export class Simulation {
     if (!tally)
       this.tallies.set(
         name,
-        (tally = { asked: 0, served: 0, shed: 0, originMs: 0, delaySumMs: 0, pages: 0, brokenPages: 0 }),
+        (tally = {
+          asked: 0,
+          served: 0,
+          shed: 0,
+          originMs: 0,
+          delaySumMs: 0,
+          timesMs: [],
+          pages: 0,
+          brokenPages: 0,
+        }),
       )
     return tally
   }
@@ -165,6 +178,12 @@ export class Simulation {
   pageShare(name: string): number {
     const { pages, brokenPages } = this.tally(name)
     return pages / Math.max(1, pages + brokenPages)
+  }
+
+  /** A quantile of a source's times from ask to answer. */
+  timeMs(name: string, quantile: number): number {
+    const times = this.tally(name).timesMs.toSorted((a, b) => a - b)
+    return times[Math.min(times.length - 1, Math.floor(quantile * times.length))] ?? 0
   }
 
   /** Part of a source's decided requests that were served. */
@@ -200,6 +219,10 @@ export class Simulation {
   ): void {
     const claim = new SimulatedClaim(who, source.lane ?? 'unproven', source.route ?? 'GET /')
     const askedAt = this.nowMs
+    const answered = (served: boolean): void => {
+      if (served) this.tally(source.name).timesMs.push(this.nowMs - askedAt)
+      over(served)
+    }
     this.tally(source.name).asked++
     const act = (verdict: Verdict): void => {
       const tally = this.tally(source.name)
@@ -208,7 +231,7 @@ export class Simulation {
         over(false)
       } else if (verdict.action === 'admit') {
         tally.delaySumMs += this.nowMs - askedAt
-        this.#work(gate, claim, source.name, over)
+        this.#work(gate, claim, source.name, answered)
       }
     }
     claim.onDecided = act
@@ -220,7 +243,8 @@ export class Simulation {
     const start = (): void => {
       this.#busy++
       const meanMs = this.#options.serviceMs(claim.route, this.nowMs)
-      const serviceMs = meanMs / 2 + this.#exponential(meanMs / 2)
+      const randomMs = meanMs * (this.#options.spread ?? 0.5)
+      const serviceMs = meanMs - randomMs + this.#exponential(randomMs)
       this.#after(serviceMs, () => {
         this.#busy--
         this.#backlog.shift()?.()
