@@ -11,7 +11,7 @@ import { type CapacityState, SharedCapacity, WeightTable } from '#admission'
 import type { Config, ListenConfig } from '#config'
 import type { Policy } from '#control'
 import { openNetworks } from '#networks'
-import { certificateStamp, readCertificates } from './certificates.ts'
+import { certificateStamp, readCertificates, renewCertificates } from './certificates.ts'
 import type { Edge, EdgeEvent, EdgeOptions } from './edge.ts'
 import { newTicketKeySet, rotateTicketKeys } from './listen/ticket-keys.ts'
 import type { FromThread, Setup, SiteMemory, ThreadStart, ToThread } from './messages.ts'
@@ -351,14 +351,18 @@ class Threads implements Edge {
     if (stamp === this.#certificateStamp || this.#closing) return
     this.#certificateStamp = stamp
     const change = this.#reloading.then(async () => {
-      const certificates = await readCertificates(this.#config)
-      await this.#apply({ ...this.#setup, certificates }, this.#setup)
+      const read = await renewCertificates(this.#config, this.#setup.certificates)
+      // A renewal writes two files, one after the other: the next look finds them both.
+      for (const fault of read.faults) this.#certificatesWrong(fault)
+      if (!read.changed) return
+      await this.#apply({ ...this.#setup, certificates: read.certificates }, this.#setup)
       this.#event('info', 'certificates-renewed', 'certificates were read again', 0)
     })
-    this.#reloading = change.catch((error: Error) => {
-      // A renewal writes two files, one after the other: the next look finds them both.
-      this.#event('warn', 'certificates-wrong', `${error.message}; the old ones stay in force`, 0)
-    })
+    this.#reloading = change.catch((error: Error) => this.#certificatesWrong(error.message))
+  }
+
+  #certificatesWrong(fault: string): void {
+    this.#event('warn', 'certificates-wrong', `${fault}; the old one stays in force`, 0)
   }
 
   #rotateTicketKeys(): void {
