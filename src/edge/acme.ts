@@ -12,6 +12,11 @@ const MAX_BYTES = 4096
 const MAX_READS = 8
 let reads = 0
 
+/** `target`, which has the prefix, is what an authority would ask for. Anything else under the prefix, "../search" for one, is like any other request. */
+export function isChallenge(method: string, target: string): boolean {
+  return (method === 'GET' || method === 'HEAD') && TOKEN.test(target.slice(ACME_PREFIX.length))
+}
+
 /** The file's bytes; undefined when there is none, it is no plain small file, or too many are being read. */
 export async function readChallenge(directory: string, target: string): Promise<Buffer | undefined> {
   const token = target.slice(ACME_PREFIX.length)

@@ -44,7 +44,10 @@ function side(decisions: readonly Decision[]): Side {
   return {
     networks: CidrSet.parse(decisions.flatMap((decision) => decision.cidr ?? [])).set,
     asns: new Set(decisions.flatMap((decision) => decision.asn ?? [])),
-    paths: decisions.flatMap((decision) => decision.path ?? []),
+    // Read as the requests' are, so that both spell a path alike.
+    paths: decisions.flatMap(({ path }) =>
+      path === undefined ? [] : path.includes('?') ? path : plainPath(path),
+    ),
     hosts: new Set(decisions.flatMap((decision) => decision.host ?? [])),
   }
 }
@@ -58,21 +61,29 @@ function matches(side: Side, client: ClientAddress, host: string, path: string):
   )
 }
 
-/** The path as the origin will likely read it: escapes of plain characters decoded, dot segments and double slashes gone. */
+/**
+ * The path as the origin will likely read it: escapes decoded, dot segments, double slashes and path
+ * parameters ("..;" is ".." to a servlet container) gone. What is no UTF-8 stays as it stands, and
+ * does not keep the rest from being read.
+ */
 export function plainPath(target: string): string {
   const query = target.indexOf('?')
   const path = query === -1 ? target : target.slice(0, query)
-  if (!/[%\\]|\/[./]/.test(path)) return path
-  let decoded = path
-  try {
-    decoded = decodeURIComponent(path)
-  } catch {
-    // Not UTF-8: taken as it stands.
-  }
+  if (!/[%\\;]|\/[./]/.test(path)) return path
+  const decoded = path.replace(/(?:%[0-9A-Fa-f]{2})+/g, decodeRun)
   const segments: string[] = []
-  for (const segment of decoded.replaceAll('\\', '/').split('/')) {
+  for (const parameterised of decoded.replaceAll('\\', '/').split('/')) {
+    const segment = parameterised.replace(/;.*$/s, '')
     if (segment === '..') segments.pop()
     else if (segment !== '' && segment !== '.') segments.push(segment)
   }
   return `/${segments.join('/')}${decoded.endsWith('/') && segments.length > 0 ? '/' : ''}`
+}
+
+function decodeRun(run: string): string {
+  try {
+    return decodeURIComponent(run)
+  } catch {
+    return run.replace(/%[0-7][0-9A-Fa-f]/g, decodeURIComponent)
+  }
 }

@@ -352,6 +352,19 @@ test('challenges are no way around the gate for a flood', () => {
   assert.deepEqual(house.drainCounters(), { 'challenge-limited': 84 })
 })
 
+test('only what an authority would ask for is a challenge for the origin', () => {
+  const { receive, gate } = scene()
+  gate.verdict = { action: 'shed', reason: 'over-share', retryAfterS: 1 }
+  for (const request of [
+    { target: '/.well-known/acme-challenge/../../search' },
+    { target: '/.well-known/acme-challenge/%2e%2e/x' },
+    { target: '/.well-known/acme-challenge/abc?x' },
+    { target: '/.well-known/acme-challenge/' },
+    { method: 'POST', target: '/.well-known/acme-challenge/abc' },
+  ])
+    assert.equal(receive(request).carrier.status, 503, request.target)
+})
+
 test('challenges come from a directory, and nothing else does', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'digue-acme-'))
   const inside = join(folder, 'tokens')

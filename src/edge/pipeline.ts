@@ -2,7 +2,7 @@
 import type { Hammering, Outcome, ShedReason, Verdict } from '#admission'
 import { type AddressBook, CidrSet, ForwardingWatch, resolveClient } from '#networks'
 import { kindOf, routeOf } from '#recognise'
-import { ACME_PREFIX, readChallenge } from './acme.ts'
+import { ACME_PREFIX, isChallenge, readChallenge } from './acme.ts'
 import type { Answer } from './answers.ts'
 import { Decisions } from './decisions.ts'
 import type { Desk, EndResult, Exchange } from './exchange.ts'
@@ -57,8 +57,8 @@ export class Pipeline implements Desk {
   readonly #threads: number
   readonly #linger = new Linger()
   readonly #longLived = new Map<SiteRuntime, LongLived>()
-  /** Sites with claims in line, and how many. */
-  readonly #waiting = new Map<SiteRuntime, number>()
+  /** Sites with claims in line; how many is in their tally. */
+  readonly #waiting = new Set<SiteRuntime>()
   #ticks = 0
   #active = 0
   #challengeSecond = 0
@@ -106,13 +106,13 @@ export class Pipeline implements Desk {
   /** Another thread has freed a permit that may be for a claim here. */
   woken(): void {
     const now = this.nowMs()
-    for (const site of this.#waiting.keys()) site.gate.woken(now)
+    for (const site of this.#waiting) site.gate.woken(now)
   }
 
   /** Every 10 ms: expires waiters, ends permits that lasted long enough. No request has a timer of its own. */
   tick(): void {
     const now = this.nowMs()
-    for (const site of this.#waiting.keys()) site.gate.tick(now)
+    for (const site of this.#waiting) site.gate.tick(now)
     for (let due = this.#linger.takeDue(now); due !== undefined; due = this.#linger.takeDue(now))
       this.longLived(due)
     if (++this.#ticks % 25 !== 0) return
@@ -229,7 +229,7 @@ export class Pipeline implements Desk {
 
   queued(exchange: Exchange): void {
     exchange.permit = 'waiting'
-    this.#waiting.set(exchange.site, (this.#waiting.get(exchange.site) ?? 0) + 1)
+    if (exchange.site.tally.waiting++ === 0) this.#waiting.add(exchange.site)
   }
 
   shed(exchange: Exchange, reason: ShedReason, retryAfterS: number): void {
@@ -280,9 +280,7 @@ export class Pipeline implements Desk {
   }
 
   #stopWaiting(site: SiteRuntime): void {
-    const left = (this.#waiting.get(site) ?? 1) - 1
-    if (left === 0) this.#waiting.delete(site)
-    else this.#waiting.set(site, left)
+    if (--site.tally.waiting === 0) this.#waiting.delete(site)
   }
 }
 
@@ -316,13 +314,13 @@ function findClient(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
 }
 
 function answerChallenge(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
-  const { target } = exchange.head
+  const { method, target } = exchange.head
   if (!target.startsWith(ACME_PREFIX)) return 'on'
   const where = exchange.site.config.acmeChallenge
   if (where === 'origin') {
     // A certificate that cannot be renewed would take the site away by itself. But what passes every
     // limit would be the flood's way in: beyond a few a second it is a request like any other.
-    if (!pipeline.mayPassChallenge()) return 'on'
+    if (!isChallenge(method, target) || !pipeline.mayPassChallenge()) return 'on'
     exchange.lane = 'operator'
     pipeline.pass(exchange)
     return 'done'
