@@ -2,12 +2,21 @@
 
 const BELIEVED: ReadonlySet<string> = new Set([
   'forwarded',
+  'forwarded-for',
+  'x-forwarded',
   'x-real-ip',
+  'client-ip',
   'x-client-ip',
+  'x-remote-ip',
+  'x-remote-addr',
+  'x-originating-ip',
   'x-cluster-client-ip',
   'true-client-ip',
   'cf-connecting-ip',
   'fastly-client-ip',
+  // Another path than the one that decisions and limits have judged, to those who believe them.
+  'x-original-url',
+  'x-rewrite-url',
 ])
 
 /**
