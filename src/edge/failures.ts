@@ -21,6 +21,7 @@ const BY_CODE: Record<string, OriginFailure> = {
   UND_ERR_HEADERS_OVERFLOW: { reason: 'origin-head-too-large', status: 502, notSent: false },
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { reason: 'origin-length', status: 502, notSent: false },
   UND_ERR_SOCKET: { reason: 'origin-closed', status: 502, notSent: false },
+  'origin-interim-flood': { reason: 'origin-interim-flood', status: 502, notSent: false },
   ECONNRESET: { reason: 'origin-closed', status: 502, notSent: false },
   EPIPE: { reason: 'origin-closed', status: 502, notSent: false },
 }

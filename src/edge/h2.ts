@@ -159,10 +159,10 @@ class H2Downstream implements Downstream {
     }
   }
 
-  write(chunk: Buffer): boolean {
+  write(chunk: Buffer, pressed: boolean): boolean {
     const stream = this.#stream
     if (stream.destroyed || stream.writableEnded) return true
-    return stream.write(chunk) || stream.writableLength < BUFFER_BYTES
+    return stream.write(chunk) || (!pressed && stream.writableLength < BUFFER_BYTES)
   }
 
   finish(trailers: readonly string[]): void {

@@ -2,10 +2,10 @@
  * HTTP/1.1 by Node's own server: the way for everything. The server never listens; connections are
  * handed to it after accept, PROXY protocol and TLS.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { readRequest, upgradeProtocol } from '#http'
+import { fieldValue, readRequest, upgradeProtocol, without } from '#http'
 import type { Answer } from './answers.ts'
 import type { Connection, Transport } from './connection.ts'
 import { Exchange } from './exchange.ts'
@@ -182,7 +182,8 @@ function wantsUpgrade(request: IncomingMessage): boolean {
 function sendAnswer(response: ServerResponse, answer: Answer, close: boolean): void {
   const fields = [...answer.fields, 'content-length', String(answer.body.length)]
   if (close) fields.push('connection', 'close')
-  response.writeHead(answer.status, fields)
+  // Its own reason phrase: an origin's head that could not be sent has left one behind.
+  response.writeHead(answer.status, STATUS_CODES[answer.status] ?? '', fields)
   response.end(answer.body)
 }
 
@@ -232,7 +233,10 @@ class NodeDownstream implements Downstream {
   }
 
   respond(status: number, statusText: string, fields: readonly string[]): boolean {
-    const lines = this.#isDraining() ? [...fields, 'connection', 'close'] : (fields as string[])
+    let lines = fields as string[]
+    // Node throws at an announcement of trailers that its framing has no place for.
+    if (!this.#hasTrailers(status, fields)) lines = without(fields, 'trailer') as string[]
+    if (this.#isDraining()) lines = [...lines, 'connection', 'close']
     try {
       if (statusText === '') this.#response.writeHead(status, lines)
       else this.#response.writeHead(status, statusText, lines)
@@ -244,8 +248,20 @@ class NodeDownstream implements Downstream {
     }
   }
 
-  write(chunk: Buffer): boolean {
-    return this.#response.write(chunk) || this.#response.writableLength < BUFFER_BYTES
+  /** The body will be chunked. */
+  #hasTrailers(status: number, fields: readonly string[]): boolean {
+    const { httpVersion, method } = this.#request
+    return (
+      httpVersion === '1.1' &&
+      method !== 'HEAD' &&
+      status !== 204 &&
+      status !== 304 &&
+      fieldValue(fields, 'content-length') === undefined
+    )
+  }
+
+  write(chunk: Buffer, pressed: boolean): boolean {
+    return this.#response.write(chunk) || (!pressed && this.#response.writableLength < BUFFER_BYTES)
   }
 
   finish(trailers: readonly string[]): void {

@@ -10,7 +10,7 @@
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Outcome } from '#admission'
-import { endToEndFields } from '#http'
+import { endToEndFields, fieldValue, without } from '#http'
 import { kindOf } from '#recognise'
 import type { Answer } from './answers.ts'
 import type { Carrier, Exchange } from './exchange.ts'
@@ -18,7 +18,14 @@ import { originFailure } from './failures.ts'
 import { originFields } from './forwarding.ts'
 import type { Origin } from './house.ts'
 import { failedAnswer } from './own-answers.ts'
-import { Pace, type Paced, type PaceWatch } from './pace.ts'
+import {
+  MOST_BUFFERED_IN_ALL,
+  Pace,
+  type Paced,
+  type PaceWatch,
+  READ_GRACE_MS,
+  READ_WINDOW_MS,
+} from './pace.ts'
 import { ClientBodyError, type RequestBody } from './request-body.ts'
 
 /** The client's side of an exchange. */
@@ -29,8 +36,8 @@ export interface Downstream {
   inform(status: number, fields: readonly string[]): void
   /** False when the head cannot be sent as it is: the origin's field lines are not valid. */
   respond(status: number, statusText: string, fields: readonly string[]): boolean
-  /** False: enough is buffered; the relay hears `drained` when there is room. */
-  write(chunk: Buffer): boolean
+  /** False: enough is buffered (`pressed`: anything at all); the relay hears `drained` when there is room. */
+  write(chunk: Buffer, pressed: boolean): boolean
   /** The body is complete. The relay hears `finished` when everything has been handed on. */
   finish(trailers: readonly string[]): void
   /** Closes in a way that the client can tell from a complete response; with `all`, the connection too. */
@@ -41,6 +48,9 @@ export interface Downstream {
 
 /** Answered whatever the origin makes of the request: what it says of itself is about its own limits. */
 const NOT_A_FAILURE = new Set([501, 505])
+
+/** Interim responses to one request; an origin that sends more than this would never answer. */
+const MOST_INTERIM = 16
 
 /** Safe to send twice when the first one got no answer (RFC 9110 §9.2.2). */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
@@ -57,7 +67,12 @@ export class Relay implements Carrier, Paced {
   #status = 0
   #bytes = 0
   #delivered = 0
-  readonly #pace = new Pace()
+  /** What was buffered for the client when last looked at. */
+  #buffered = 0
+  /** The origin owes bytes of a length it declared, and has sent none for so long. */
+  #owes = false
+  #quietMs = 0
+  readonly #pace = new Pace(READ_WINDOW_MS, READ_GRACE_MS)
   #originDone = false
   #clientGone = false
   #outcome: Outcome = 'abandoned'
@@ -160,7 +175,20 @@ export class Relay implements Carrier, Paced {
     const pending = this.#downstream.pendingBytes
     this.#pace.moved(Math.max(0, this.#bytes - pending - this.#delivered))
     this.#delivered = this.#bytes - pending
-    if (pending > 0 && this.#pace.waited(elapsedMs, minBytesPerSecond)) this.#cut('slow-reading')
+    this.#settleBuffered(pending)
+    if (pending === 0) this.#pace.rest()
+    else if (this.#pace.waited(elapsedMs, minBytesPerSecond)) {
+      this.#cut('slow-reading')
+      return
+    }
+    if (!this.#owes || this.#attempt === undefined || this.#attempt.isPaused) return
+    this.#quietMs += elapsedMs
+    if (this.#quietMs >= exchange.site.config.originTimeout) {
+      this.#abort()
+      this.#outcome = 'failed'
+      this.#downstream.destroy()
+      this.#end('fail', 'origin-stalled')
+    }
   }
 
   // The origin's side, called by the attempt under way.
@@ -173,14 +201,27 @@ export class Relay implements Carrier, Paced {
     const exchange = this.#exchange!
     this.#outcome = status >= 500 && !NOT_A_FAILURE.has(status) ? 'failed' : 'answered'
     exchange.firstByte(status)
-    if (!this.#downstream.respond(status, statusText, endToEndFields(fields))) return false
+    this.#owes = (fieldValue(fields, 'content-length') ?? '0') !== '0'
+    const passed = endToEndFields(fields)
+    // RFC 9110 §8.6: no length in a 204, where a client might wait for a body.
+    if (
+      !this.#downstream.respond(
+        status,
+        statusText,
+        status === 204 ? without(passed, 'content-length') : passed,
+      )
+    )
+      return false
     this.#status = status
     return true
   }
 
   data(chunk: Buffer): boolean {
     this.#bytes += chunk.length
-    return this.#downstream.write(chunk)
+    this.#quietMs = 0
+    const goesOn = this.#downstream.write(chunk, this.#watch.buffered > MOST_BUFFERED_IN_ALL)
+    this.#settleBuffered(this.#downstream.pendingBytes)
+    return goesOn
   }
 
   completed(trailers: readonly string[]): void {
@@ -277,8 +318,14 @@ export class Relay implements Carrier, Paced {
     attempt?.abort()
   }
 
+  #settleBuffered(pending: number): void {
+    this.#watch.buffered += pending - this.#buffered
+    this.#buffered = pending
+  }
+
   #release(): void {
     this.#watch.delete(this)
+    this.#settleBuffered(0)
     this.#body?.release()
   }
 
@@ -309,6 +356,7 @@ class Attempt implements Dispatcher.DispatchHandler {
   #aborted = false
   #answered = false
   #paused = false
+  #interims = 0
 
   constructor(
     relay: Relay,
@@ -330,6 +378,11 @@ class Attempt implements Dispatcher.DispatchHandler {
     this.#abortRequest?.(new Error('client gone'))
   }
 
+  /** Its client is slow, not the origin. */
+  get isPaused(): boolean {
+    return this.#paused
+  }
+
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
@@ -345,6 +398,12 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (this.#aborted) return true
     const fields = text(rawFields)
     if (status < 200) {
+      if (++this.#interims > MOST_INTERIM) {
+        this.#abortRequest?.(
+          Object.assign(new Error('too many interim responses'), { code: 'origin-interim-flood' }),
+        )
+        return true
+      }
       this.#relay.inform(status, fields)
       return true
     }

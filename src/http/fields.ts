@@ -20,6 +20,16 @@ export function fieldValue(fields: FieldLines, lower: string): string | undefine
   return undefined
 }
 
+/** `fields` without the lines named `lower`; the same array when there are none. */
+export function without(fields: readonly string[], lower: string): readonly string[] {
+  if (fieldValue(fields, lower) === undefined) return fields
+  const kept: string[] = []
+  for (let i = 0; i < fields.length; i += 2) {
+    if (!equalsIgnoringCase(fields[i]!, lower)) kept.push(fields[i]!, fields[i + 1]!)
+  }
+  return kept
+}
+
 /** Values of all field lines named `lower`, joined as one list; undefined when there is none. */
 export function fieldList(fields: FieldLines, lower: string): string | undefined {
   let list: string | undefined

@@ -7,6 +7,7 @@ export {
   isHopByHop,
   listHas,
   upgradeProtocol,
+  without,
 } from './fields.ts'
 export { isForwardingField } from './forwarded.ts'
 export { FAULTS, type Fault, parseHost, parseLength, readRequest, readRequestH2 } from './framing.ts'

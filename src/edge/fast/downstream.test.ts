@@ -554,3 +554,35 @@ test('an origin over TLS: a large body in order; its certificate is checked unle
     /^HTTP\/1\.1 502 [\s\S]*digue-error: origin-tls/,
   )
 })
+
+test('an oversize head of an origin gets 502, also when it is complete in one read', async () => {
+  const { client } = await stage((_, socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nX: ${'x'.repeat(60_000)}`)
+    setTimeout(() => socket.write(`${'x'.repeat(40_000)}\r\nContent-Length: 2\r\n\r\nok`), 20)
+  })
+  client.send(GET)
+  assert.match(await client.until(/\r\n\r\n/), /^HTTP\/1\.1 502 [\s\S]*origin-head-too-large/)
+})
+
+test('an origin that goes quiet within a declared length is given up, one without a length is not', async () => {
+  for (const [framing, stalls] of [
+    ['Content-Length: 10', true],
+    ['Transfer-Encoding: chunked', false],
+  ] as const) {
+    const { client, stage: made } = await stage(
+      (_, socket) => void socket.write(`HTTP/1.1 200 OK\r\n${framing}\r\n\r\n3\r\nabc\r\n`.slice(0, -2)),
+      { originTimeout: 5000 },
+    )
+    client.send(GET)
+    await client.until(/abc/)
+    made.pass(4_000)
+    assert.equal(made.results.length, 0)
+    made.pass(1_500)
+    assert.deepEqual(
+      made.results.map((end) => end.reason),
+      stalls ? ['origin-stalled'] : [],
+    )
+    if (stalls) await client.closed
+    else client.socket.destroy()
+  }
+})

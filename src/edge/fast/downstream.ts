@@ -20,6 +20,7 @@ import { originFailure } from '../failures.ts'
 import { forwardingFields } from '../forwarding.ts'
 import type { House, Origin } from '../house.ts'
 import { failedAnswer, faultAnswer } from '../own-answers.ts'
+import { MOST_BUFFERED_IN_ALL, READ_GRACE_MS, READ_WINDOW_MS } from '../pace.ts'
 import { type OriginConnection, OriginConnections, type Relay } from './upstream.ts'
 
 /** The pipeline, as far as a transport sees it. */
@@ -41,16 +42,11 @@ export interface FastPathOptions {
 
 /** What may wait for a slow reader before its origin is paused: small answers free the origin at once. */
 const MOST_BUFFERED = 262_144
-/** The same for all connections of a thread; beyond it an origin is paused as soon as its client is behind. */
-const MOST_BUFFERED_IN_ALL = 64 << 20
 /** A pipelining client that does not read gets no further request started. */
 const PIPELINE_PRESSURE = 65_536
 /** How long a client may take to close, so that it is not reset before it has read a last answer. */
 const LINGER_MS = 2000
 const MOST_LINGER_BYTES = 262_144
-/** Pace of reading an answer: first verdict after grace and window, as kernels take bytes in gulps. */
-const PACE_GRACE_MS = 5000
-const PACE_WINDOW_MS = 15_000
 
 /** GET and HEAD may be asked again: after a stale connection, at another origin after a refused one. */
 const MOST_RETRIES = 2
@@ -111,7 +107,7 @@ export class FastTransport implements Transport {
 
   constructor(options: FastPathOptions) {
     this.options = options
-    this.origins = new OriginConnections(options.deadlines)
+    this.origins = new OriginConnections(options.deadlines, (counter) => options.house.count(counter))
   }
 
   get size(): number {
@@ -305,6 +301,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
   }
 
   onDrain(): void {
+    if (this.#state >= GONE) return
     this.#settleBuffered()
     if (this.#flushing) this.#flushed()
     else if (this.#upstream !== undefined) {
@@ -353,7 +350,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
         }
         this.#paceFromMs = nowMs
         this.#paceBytes = taken
-        deadlines.set(this, PACE_WINDOW_MS)
+        deadlines.set(this, READ_WINDOW_MS)
         break
       }
       default:
@@ -493,9 +490,9 @@ class FastConnection extends Deadline implements Carrier, Relay {
 
   #beginPace(): void {
     const { deadlines } = this.#transport.options
-    this.#paceFromMs = deadlines.nowMs + PACE_GRACE_MS
+    this.#paceFromMs = deadlines.nowMs + READ_GRACE_MS
     this.#paceBytes = this.#taken()
-    deadlines.set(this, PACE_GRACE_MS + PACE_WINDOW_MS)
+    deadlines.set(this, READ_GRACE_MS + READ_WINDOW_MS)
   }
 
   #settleBuffered(): void {
@@ -598,8 +595,8 @@ class FastConnection extends Deadline implements Carrier, Relay {
     const exchange = this.#exchange
     this.#exchange = undefined
     this.#settleBuffered()
-    this.#detach()
-    this.#socket.on('error', ignore)
+    this.#forget()
+    // Its listeners stay, and do nothing from now on: to remove five is a tenth of what closing costs.
     this.#socket.destroy()
     this.#upstream?.abort()
     this.#upstream = undefined
@@ -612,7 +609,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
     }
   }
 
-  /** The socket is no longer ours, or no more. */
+  /** The socket is somebody else's from now on. */
   #detach(): void {
     const socket = this.#socket
     socket.removeListener('data', onData)
@@ -620,6 +617,10 @@ class FastConnection extends Deadline implements Carrier, Relay {
     socket.removeListener('end', onEnd)
     socket.removeListener('error', onGone)
     socket.removeListener('close', onGone)
+    this.#forget()
+  }
+
+  #forget(): void {
     this.#transport.options.deadlines.remove(this)
     this.#transport.left(this)
   }
@@ -633,5 +634,3 @@ function outcomeOf(status: number): 'failed' | 'answered' {
 function takeUp(connection: FastConnection): void {
   connection.resumePipeline()
 }
-
-function ignore(): void {}

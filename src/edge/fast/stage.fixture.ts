@@ -229,7 +229,6 @@ export function connectionOf(socket: Socket): Connection {
     secure: false,
     ja4: '',
     serverName: '',
-    localPort: 0,
     requests: 0,
     active: 0,
     proven: false,

@@ -49,10 +49,12 @@ export class OriginError extends Error {
 /** A thread's idle connections by origin. What is in use is bounded by the gate's permits. */
 export class OriginConnections {
   readonly deadlines: Deadlines
+  readonly count: (counter: string) => void
   readonly #idle = new Map<Origin, OriginConnection[]>()
 
-  constructor(deadlines: Deadlines) {
+  constructor(deadlines: Deadlines, count: (counter: string) => void) {
     this.deadlines = deadlines
+    this.count = count
   }
 
   /** The connection used last, the likeliest to be alive, or a new one. */
@@ -67,7 +69,10 @@ export class OriginConnections {
   keep(connection: OriginConnection): boolean {
     let list = this.#idle.get(connection.origin)
     if (list === undefined) this.#idle.set(connection.origin, (list = []))
-    if (list.length >= MOST_IDLE) return false
+    if (list.length >= MOST_IDLE) {
+      this.count('origin-idle-full')
+      return false
+    }
     list.push(connection)
     return true
   }
@@ -139,6 +144,8 @@ export class OriginConnection extends Deadline {
   #left = 0
   #reusable = false
   #timeoutMs = 0
+  /** The relay has asked for a pause: its client is slow, not the origin. */
+  #paused = false
 
   constructor(origin: Origin, pool: OriginConnections) {
     super()
@@ -186,6 +193,7 @@ export class OriginConnection extends Deadline {
     this.#state = HEAD
     this.#heard = false
     this.#interims = 0
+    this.#paused = false
     this.#timeoutMs = timeoutMs
     this.#pool.deadlines.set(this, this.#connected ? timeoutMs : Math.min(CONNECT_TIMEOUT_MS, timeoutMs))
     this.#socket.write(request, 'latin1')
@@ -193,7 +201,10 @@ export class OriginConnection extends Deadline {
 
   /** The relay wants bytes again. */
   resume(): void {
-    if (this.#state !== GONE) this.#socket.resume()
+    if (this.#state === GONE) return
+    this.#paused = false
+    this.#watchStall()
+    this.#socket.resume()
   }
 
   /** Closes; a relay that is under way hears nothing more. */
@@ -208,12 +219,33 @@ export class OriginConnection extends Deadline {
   }
 
   override expired(): void {
-    if (this.#state !== HEAD) this.#leave()
-    else
-      this.#fail(
-        new OriginError(this.#connected ? 'UND_ERR_HEADERS_TIMEOUT' : 'UND_ERR_CONNECT_TIMEOUT'),
-        false,
-      )
+    switch (this.#state) {
+      case HEAD:
+        this.#fail(
+          new OriginError(this.#connected ? 'UND_ERR_HEADERS_TIMEOUT' : 'UND_ERR_CONNECT_TIMEOUT'),
+          false,
+        )
+        break
+      case BODY:
+        if (!this.#paused) this.#break('origin-stalled')
+        break
+      default:
+        this.#leave()
+    }
+  }
+
+  /**
+   * Who said how many bytes there are owes them: as long as for the first one, each time. An answer
+   * without a length may be an event stream, which is quiet for hours.
+   */
+  #watchStall(): void {
+    if (this.#state === BODY && this.#framing === LENGTH) this.#pool.deadlines.set(this, this.#timeoutMs)
+  }
+
+  #break(reason: string): void {
+    const relay = this.#relay
+    this.abort()
+    relay?.broke(reason)
   }
 
   onEnd(): void {
@@ -226,13 +258,9 @@ export class OriginConnection extends Deadline {
       case HEAD:
         this.#fail(error ?? new OriginError('UND_ERR_SOCKET'), this.#used && !this.#heard)
         break
-      case BODY: {
-        const relay = this.#relay
-        const reason = this.#framing === LENGTH ? 'origin-length' : 'origin-closed'
-        this.abort()
-        relay?.broke(reason)
+      case BODY:
+        this.#break(this.#framing === LENGTH ? 'origin-length' : 'origin-closed')
         break
-      }
       default:
         this.#leave()
     }
@@ -243,6 +271,7 @@ export class OriginConnection extends Deadline {
     if (this.#state === BODY) return this.#onBody(bytes, 0, count)
     if (this.#state === HEAD) return this.#onHead(bytes, count)
     // An origin that speaks unasked would be answering the next visitor's request.
+    if (this.#state === IDLE) this.#pool.count('origin-unasked')
     this.#leave()
     return false
   }
@@ -267,9 +296,13 @@ export class OriginConnection extends Deadline {
         return true
       }
       if (typeof head === 'string') return this.#fail(new OriginError(head), false)
+      if (head.end - start > MOST_HEAD_BYTES)
+        return this.#fail(new OriginError('UND_ERR_HEADERS_OVERFLOW'), false)
       if (head.status >= 200) return this.#onFinalHead(head, bytes, end)
       if (++this.#interims > MOST_INTERIM) return this.#fail(new OriginError('origin-interim-flood'), false)
       if (head.status !== 100) this.#relay!.interim(head)
+      // The write found the client gone.
+      if (this.#relay === undefined) return false
       start = head.end
       if (start === end) return true
     }
@@ -288,20 +321,28 @@ export class OriginConnection extends Deadline {
     const last = this.#ended
     const relay = this.#relay!
     if (last) this.#release(stop < end)
-    return !relay.respond(head, bytes, head.end, stop, last) || last
+    else this.#watchStall()
+    return this.#goesOn(relay.respond(head, bytes, head.end, stop, last), last)
   }
 
   #onBody(bytes: Buffer, start: number, end: number): boolean {
     const stop = this.#bodyEnd(bytes, start, end)
     const relay = this.#relay!
     if (stop === CHUNKED_MALFORMED) {
-      this.abort()
-      relay.broke('origin-chunk')
+      this.#break('origin-chunk')
       return false
     }
     const last = this.#ended
     if (last) this.#release(stop < end)
-    return !relay.body(bytes, start, stop, last) || last
+    else this.#watchStall()
+    return this.#goesOn(relay.body(bytes, start, stop, last), last)
+  }
+
+  /** Whether to read on. Not the connection's matter any more when it was the last. */
+  #goesOn(pause: boolean, last: boolean): boolean {
+    if (last || !pause) return true
+    this.#paused = true
+    return false
   }
 
   #ended = false
