@@ -10,7 +10,7 @@ import { readMetrics } from './lib/metrics.ts'
 import { removeFolder, tempFolder } from './lib/place.ts'
 import { freePorts } from './lib/ports.ts'
 import { Child } from './lib/processes.ts'
-import { ms, percent, thousands } from './lib/table.ts'
+import { ms, percent, table, thousands } from './lib/table.ts'
 import { type Tally, tally } from './load/accounting.ts'
 import type { AttackProgress } from './load/attackers.ts'
 import { attackerAddresses, networksCsv, visitorAddresses } from './load/networks.ts'
@@ -51,9 +51,10 @@ export async function runDemo(options: DemoOptions = {}): Promise<DemoResult> {
   try {
     const [originPort] = await origin.message<[number, number]>('ports')
     screen.say(
-      'A demo site that can serve 640 pages per second, 100 visitors who each ask for one page per second,',
-      `and ${thousands(ATTACKERS.length)} addresses in 12 hosting networks that send two requests per second each, headers and`,
-      'queries random. All of it on this machine, between loopback addresses.',
+      'A demo site that can serve 640 pages per second, 100 visitors who each ask',
+      `for one page per second, and ${thousands(ATTACKERS.length)} addresses in 12 hosting networks that`,
+      'send two requests per second each, headers and queries random. All of it on',
+      'this machine, between loopback addresses.',
     )
     if (forwardedFor) screen.say('(This system has only 127.0.0.1: addresses are told in X-Forwarded-For.)')
     const target: Target = {
@@ -305,11 +306,11 @@ class Live {
     this.#before = now
     const waiting = metrics.sum('digue_waiting_requests')
     return [
-      `  Digue             ${posture}; at most ${metrics.sum('digue_in_flight_limit') || '?'} at the site at once, ${waiting} in line, ${thousands(relayed)}/s let through`,
+      `  Digue             ${posture}; ${thousands(relayed)}/s let through, ${metrics.sum('digue_in_flight_limit') || '?'} at once, ${thousands(waiting)} in line`,
       `  turned away, why  ${
         reasons.length > 0
           ? reasons
-              .slice(0, 4)
+              .slice(0, 2)
               .map(([reason, n]) => `${reason} ${thousands(n)}/s`)
               .join(', ')
           : 'nobody'
@@ -328,24 +329,29 @@ function gauge(share: number): string {
 }
 
 function summary(screen: Screen, without: Half, through: Half): void {
-  const line = (name: string, half: Half) => {
-    const { flood } = half
-    const rate = half.attack.seconds > 0 ? half.attack.sent / half.attack.seconds : 0
-    return `  ${name.padEnd(14)} ${percent(flood.served / Math.max(1, flood.asked)).padStart(7)} of ${thousands(flood.asked)} requests served; p50 ${ms(flood.p50Ms)}, p99 ${ms(flood.p99Ms)}; flood of ${thousands(rate)}/s`
-  }
+  const row = (name: string, { flood, attack }: Half) => [
+    name,
+    percent(flood.served / Math.max(1, flood.asked)),
+    thousands(flood.asked),
+    ms(flood.p50Ms),
+    ms(flood.p99Ms),
+    `${thousands(attack.seconds > 0 ? attack.sent / attack.seconds : 0)}/s`,
+  ]
   const lost = Object.entries(through.flood.fates).filter(([fate]) => fate !== 'served')
   screen.say(
     '',
-    'Visitors in the flood',
-    line('without Digue', without),
-    line('through Digue', through),
-    lost.length > 0
-      ? `  Not served through Digue: ${lost.map(([fate, n]) => `${fate} ${n}`).join(', ')}.`
-      : '  Through Digue every visitor was served.',
+    table(
+      ['Visitors in the flood', 'served', 'of', 'p50', 'p99', 'flood'],
+      [row('without Digue', without), row('through Digue', through)],
+    ),
     '',
-    'Served means: the real page arrived within 10 s. Everything ran on this one machine, so the figures say',
-    'more about the ratio than about speed. This flood comes from hosting networks, the case that fair shares',
-    'by network solve; npm run bench:flood also shows the harder ones.',
+    lost.length > 0
+      ? `Not served through Digue: ${lost.map(([fate, n]) => `${fate} ${n}`).join(', ')}.`
+      : 'Through Digue every visitor was served.',
+    'Served means: the real page arrived within 10 s. Everything ran on this one',
+    'machine, so the figures say more about the ratio than about speed. This flood',
+    'comes from hosting networks, the case that fair shares by network solve;',
+    'npm run bench:flood also shows the harder ones.',
   )
 }
 
