@@ -12,7 +12,6 @@ export interface Connection {
   readonly ja4: string
   /** Server name asked for by SNI, '' when none. */
   readonly serverName: string
-  readonly localPort: number
   /** Requests received so far. */
   requests: number
   /** Exchanges that have not ended. A connection without any is idle and may be closed for room. */

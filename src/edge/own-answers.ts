@@ -5,7 +5,7 @@
  * Form follows who asks: a person who navigates gets a page, in plain words and with a way on;
  * everything else gets problem+json (RFC 9457), never a page.
  */
-import type { ShedReason } from '#admission'
+import { SHED_REASONS, type ShedReason } from '#admission'
 import type { Kind } from '#recognise'
 import { type Answer, buildAnswer } from './answers.ts'
 
@@ -78,24 +78,34 @@ function once(key: string, build: () => Answer): Answer {
   return answer
 }
 
-/** The step at or above a wait drawn between `atLeastS` and twice that; the last step when it is beyond. */
+/** Index of the step at or above a wait drawn between `atLeastS` and twice that; of the last one when it is beyond. */
 function retryStep(atLeastS: number, random: number): number {
   const wait = atLeastS * (1 + random)
-  for (const step of RETRY_STEPS_S) if (step >= wait) return step
-  return RETRY_STEPS_S[RETRY_STEPS_S.length - 1]!
+  for (let i = 0; i < RETRY_STEPS_S.length; i++) if (RETRY_STEPS_S[i]! >= wait) return i
+  return RETRY_STEPS_S.length - 1
 }
+
+type Form = 'navigation' | 'form' | 'other'
+
+/** By reason and form, then by step: the answer a flood gets is found without making a key for it. */
+const shed = Object.fromEntries(
+  SHED_REASONS.map((reason) => [reason, { navigation: [], form: [], other: [] }]),
+) as unknown as Readonly<Record<ShedReason, Readonly<Record<Form, (Answer | undefined)[]>>>>
 
 /** 503 for what load does not let through, 429 for a client that hammers. `random`: 0 to 1. */
 export function shedAnswer(reason: ShedReason, retryAfterS: number, kind: Kind, random: number): Answer {
   const form = kind === 'navigation' || kind === 'form' ? kind : 'other'
-  const seconds = retryStep(Math.max(1, retryAfterS), random)
-  return once(`shed ${reason} ${form} ${seconds}`, () => {
-    const status = reason === 'hammering' ? 429 : 503
-    const extra = ['retry-after', String(seconds), 'digue-mitigated', reason]
-    if (form === 'other' || status === 429)
-      return problem(status, reason, status === 429 ? 'Too many requests' : 'Temporarily overloaded', extra)
-    return form === 'form' ? page(status, BUSY_FORM, false, extra) : page(status, BUSY, true, extra)
-  })
+  const step = retryStep(Math.max(1, retryAfterS), random)
+  const steps = shed[reason][form]
+  return (steps[step] ??= buildShed(reason, form, RETRY_STEPS_S[step]!))
+}
+
+function buildShed(reason: ShedReason, form: Form, seconds: number): Answer {
+  const status = reason === 'hammering' ? 429 : 503
+  const extra = ['retry-after', String(seconds), 'digue-mitigated', reason]
+  if (form === 'other' || status === 429)
+    return problem(status, reason, status === 429 ? 'Too many requests' : 'Temporarily overloaded', extra)
+  return form === 'form' ? page(status, BUSY_FORM, false, extra) : page(status, BUSY, true, extra)
 }
 
 /** 403 by an operator's decision. */

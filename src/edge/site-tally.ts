@@ -13,28 +13,37 @@ export type GateReport = Pick<
 >
 
 interface Cell {
+  readonly lane: Lane
+  readonly action: Action
+  readonly reason: string
   count: number
   originMs: number
 }
 
 export class SiteTally {
   longLived = 0
-  #cells = new Map<string, Cell>()
+  /** Exchanges in line now. */
+  waiting = 0
+  /** By lane and action; the reasons of one such pair are two or three. */
+  readonly #cells: Cell[][] = Array.from({ length: LANES.length * ACTIONS.length }, () => [])
+  #size = 0
   #latency: number[] = new Array<number>(LATENCY_BUCKETS_MS.length + 1).fill(0)
 
   ended(lane: Lane, action: Action, reason: string, originMs: number): void {
-    const key = `${lane} ${action} ${reason}`
-    let cell = this.#cells.get(key)
-    if (cell === undefined) {
-      if (this.#cells.size >= MAX_REASONS * ACTIONS.length * LANES.length) return
-      this.#cells.set(key, (cell = { count: 0, originMs: 0 }))
+    const cells = this.#cells[LANES.indexOf(lane) * ACTIONS.length + ACTIONS.indexOf(action)]!
+    for (const cell of cells) {
+      if (cell.reason !== reason) continue
+      cell.count++
+      cell.originMs += originMs
+      return
     }
-    cell.count++
-    cell.originMs += originMs
+    if (cells.length >= MAX_REASONS) return
+    cells.push({ lane, action, reason, count: 1, originMs })
+    this.#size++
   }
 
   get isEmpty(): boolean {
-    return this.#cells.size === 0 && this.longLived === 0
+    return this.#size === 0 && this.longLived === 0
   }
 
   served(durationMs: number): void {
@@ -45,17 +54,7 @@ export class SiteTally {
 
   /** The figures since the last call. */
   drain(gate: GateReport, origins: SiteReport['origins']): SiteReport {
-    const tallies: SiteReport['tallies'][number][] = []
-    for (const [key, cell] of this.#cells) {
-      const [lane, action, reason] = key.split(' ')
-      tallies.push({
-        lane: lane as Lane,
-        action: action as Action,
-        reason: reason ?? '',
-        count: cell.count,
-        originMs: cell.originMs,
-      })
-    }
+    const tallies: SiteReport['tallies'][number][] = this.#cells.flat()
     const report: SiteReport = {
       tallies,
       queueDelayMs: gate.queueDelayMs,
@@ -67,7 +66,8 @@ export class SiteTally {
       latency: this.#latency,
       origins,
     }
-    if (this.#cells.size > 0) this.#cells = new Map()
+    if (this.#size > 0) for (const cells of this.#cells) cells.length = 0
+    this.#size = 0
     this.#latency = new Array<number>(LATENCY_BUCKETS_MS.length + 1).fill(0)
     return report
   }

@@ -231,7 +231,6 @@ export class Arrival implements Waiter {
       secure,
       ja4: secure ? ja4Of(this.hello) : '',
       serverName: secure ? this.hello.serverName : '',
-      localPort: this.#socket!.localPort ?? 0,
       requests: 0,
       active: 0,
       proven: false,
