@@ -59,11 +59,11 @@ test('more effort goes before newer', () => {
   )
 })
 
-test('a subscriber has only so many entries in line', () => {
-  const queue = new FairQueue<number>({ maxPerSubscriber: 4 })
-  for (let i = 0; i < 4; i++) assert.ok(queue.enqueue(i, payer(1, 1), 1, 0))
-  assert.equal(queue.enqueue(4, payer(1, 1), 1, 0), undefined)
-  assert.ok(queue.enqueue(5, payer(1, 1, 2), 1, 0))
+test('a subscriber has only so many entries in a line that is half full', () => {
+  const queue = new FairQueue<number>({ maxPerSubscriber: 4, maxWaiting: 20 })
+  for (let i = 0; i < 10; i++) assert.ok(queue.enqueue(i, payer(1, 1), 1, 0))
+  assert.equal(queue.enqueue(10, payer(1, 1), 1, 0), undefined)
+  assert.ok(queue.enqueue(11, payer(1, 1, 2), 1, 0))
 })
 
 test('nobody waits longer than the bound', () => {

@@ -69,7 +69,7 @@ export interface FairQueueOptions {
   /** `isFull` from here on; the queue itself takes more. */
   readonly maxWaiting?: number
   /**
-   * Entries in line of one subscriber. A page's navigation and its twenty assets over HTTP/2 must fit;
+   * Entries in line of one subscriber once half of `maxWaiting` is taken. A page's navigation and its twenty assets over HTTP/2 must fit;
    * to hold fewer would not be fairer, for whoever has most waiting is evicted first.
    */
   readonly maxPerSubscriber?: number
@@ -271,7 +271,10 @@ export class FairQueue<T> {
   /** Takes a place in line; undefined when its subscriber already has as many as one may. */
   enqueue(item: T, payer: Payer, cost: number, nowMs: number): Entry<T> | undefined {
     const leaf = this.#leafOf(payer)
-    if (leaf.waiting >= this.maxPerSubscriber && leaf !== leaf.lane!.overflow) return undefined
+    // Half a line of room is calm weather: there a page with its assets, or an office behind one
+    // address, may ask for all it wants at once.
+    const isContended = this.#root.waiting * 2 >= this.maxWaiting
+    if (isContended && leaf.waiting >= this.maxPerSubscriber && leaf !== leaf.lane!.overflow) return undefined
     const place = new Place(item, leaf, cost, payer.effort, nowMs, 'waiting')
     place.older = this.#newest
     if (this.#newest) this.#newest.newer = place
