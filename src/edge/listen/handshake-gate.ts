@@ -19,9 +19,10 @@
  * ticket can be copied, so it counts for a few handshakes per window only, and within the lane the
  * same network weights hold.
  *
- * Rejected: a cap on handshakes per address (cold addresses do one each); measuring the price with
- * CPU clocks (a call costs more than it tells; the wall time of one synchronous stretch is near
- * enough and errs on the careful side when the core is shared).
+ * Rejected: a cap on handshakes per address (cold addresses do one each); the thread's CPU clock for
+ * the price (`process.threadCpuUsage`). Linux may bring it up to date only at ticks: over stretches of
+ * 0.5 ms it read 0 in a quarter of them and 1.1 ms or more in a twentieth. `measured` settles near the
+ * lower quarter, so the price would go to 0. Wall time errs on the careful side when the core is shared.
  */
 import { type Entry, FairQueue, type Lane, type Weights } from '#admission'
 import { BoundedMap } from '#kit'
