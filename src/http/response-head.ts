@@ -6,8 +6,8 @@
  * taken for the answer to the next visitor's request. So: CRLF only, no obs-fold, one length.
  *
  * The result holds positions, not strings: what goes on to the client is copied from the bytes it
- * came in (`writeTo`), and nothing is decoded that nobody asks for. Turning the head into a string
- * and back was 15 % of the cost of relaying a small response.
+ * came in (`writeTo`), and nothing is decoded that nobody asks for. The profile showed
+ * turning it into a string and back; what that saved end to end is not proved: docs/decisions/fast-path.md.
  */
 import type { ResponseHead } from './message.ts'
 import { spells, TOKEN, VALUE } from './octets.ts'

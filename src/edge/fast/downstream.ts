@@ -596,7 +596,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
     this.#exchange = undefined
     this.#settleBuffered()
     this.#forget()
-    // Its listeners stay, and do nothing from now on: to remove five is a tenth of what closing costs.
+    // Its listeners stay, and do nothing from now on.
     this.#socket.destroy()
     this.#upstream?.abort()
     this.#upstream = undefined
