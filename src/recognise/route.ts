@@ -11,8 +11,8 @@
  * values, and a random name per request would make a class per request. That there is a query at
  * all tells a search from a start page, which is most of what the names would say.
  *
- * Templates are not enough of a bound ("/wp-admin/x", "/xa", "/xb", …): each site's `RouteTable` keeps
- * the classes it has seen; beyond its capacity a new one is "GET other", counted.
+ * Templates are not enough of a bound ("/wp-admin/x", "/xa", "/xb", …): whoever keeps something by
+ * route class must bound that himself, as `RouteCosts` does.
  */
 const MOST_SEGMENTS = 8
 const LONGEST_SEGMENT = 48
@@ -111,39 +111,4 @@ function placeholderFor(target: string, start: number, end: number): string {
 function isDigit(target: string, at: number): boolean {
   const c = target.charCodeAt(at)
   return c >= 48 && c <= 57
-}
-
-/** The route classes of one site: what is beyond the first `capacity` of them is one class. */
-export class RouteTable {
-  readonly #seen = new Set<string>()
-  readonly #capacity: number
-  readonly #onOverflow: () => void
-
-  constructor(capacity: number, onOverflow: () => void = () => {}) {
-    this.#capacity = capacity
-    this.#onOverflow = onOverflow
-  }
-
-  get size(): number {
-    return this.#seen.size
-  }
-
-  routeOf(method: string, target: string): string {
-    const route = routeOf(method, target)
-    if (this.#seen.has(route)) return route
-    if (this.#seen.size < this.#capacity) {
-      this.#seen.add(route)
-      return route
-    }
-    this.#onOverflow()
-    return `${route.slice(0, route.indexOf(' '))} other`
-  }
-
-  /**
-   * Forgets all classes: call now and then in calm weather, or the first visitors after a start,
-   * or a scanner, decide for good which classes exist.
-   */
-  clear(): void {
-    this.#seen.clear()
-  }
 }
