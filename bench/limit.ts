@@ -1,7 +1,7 @@
 /** Which constants keep the origin busy with the shortest line in it? In virtual time; takes a minute. */
 
 import { FLAT_WEIGHTS, type Weights } from '#admission'
-import { network, Simulation } from '../src/admission/simulation.ts'
+import { network, Simulation } from '../src/admission/simulation.fixture.ts'
 
 const candidates = {
   'tolerance 1.5, probe 0.5': { tolerance: 1.5, probePart: 0.5 },

@@ -22,7 +22,7 @@ import { wrk } from './lib/tools.ts'
 import { attackerAddresses } from './load/networks.ts'
 import type { AttackPlan, AttackResult } from './load/plan.ts'
 import { startOrigin } from './origin/origin.ts'
-import { type RunningDigue, startDigue } from './peers/digue.ts'
+import { DIGUE, type RunningDigue, startDigue } from './peers/digue.ts'
 import { runNginx } from './peers/nginx.ts'
 
 const USAGE = `Usage: npm run bench:reject -- [options]
@@ -182,7 +182,7 @@ async function underFlood(one: Contender, rate: number, seconds: number): Promis
 
 async function refuseEverything(digue: RunningDigue): Promise<void> {
   const cli = (...args: string[]) =>
-    new Child('digue decisions', [process.execPath, '-C', 'source', join(ROOT, 'src/cli/main.ts'), ...args], {
+    new Child('digue decisions', [...DIGUE, ...args], {
       core: undefined,
       cwd: ROOT,
     })

@@ -1,11 +1,28 @@
-/** Digue with its defaults and one edge thread: nothing is tuned for a scenario. */
+/**
+ * Digue with its defaults and one edge thread: nothing is tuned for a scenario. What is measured is what
+ * `npm pack` ships: running from source keeps some 30 MB more for stripping types.
+ */
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePorts } from '../lib/ports.ts'
-import { Child, listening } from '../lib/processes.ts'
+import { BenchError, Child, listening } from '../lib/processes.ts'
 import type { Peer, PeerPlace, Variant } from './peer.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
+/** Digue's command as installed; `build` makes it. */
+export const DIGUE = [process.execPath, join(ROOT, 'dist/cli/main.js')] as const
+
+let isBuilt = false
+function build(): void {
+  if (isBuilt) return
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/build.ts'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new BenchError('BENCH_NO_BUILD', `npm run build failed:\n${stdout}${stderr}`)
+  isBuilt = true
+}
 
 export interface RunningDigue {
   readonly port: number
@@ -51,15 +68,15 @@ export async function startDigue(
   variant: Variant,
   extra: object = {},
 ): Promise<RunningDigue> {
+  build()
   const [metricsPort] = (await freePorts(1)) as [number]
   const file = join(place.folder, 'digue.yaml')
   writeFileSync(file, digueConfig(place, metricsPort, extra))
   const baseline = variant.settings['baseline'] ? ['--baseline-from', place.baselineFile] : []
-  const child = new Child(
-    'digue',
-    [process.execPath, '-C', 'source', join(ROOT, 'src/cli/main.ts'), 'run', '--config', file, ...baseline],
-    { core: place.core, cwd: ROOT },
-  )
+  const child = new Child('digue', [...DIGUE, 'run', '--config', file, ...baseline], {
+    core: place.core,
+    cwd: ROOT,
+  })
   await listening(child, place.port)
   return {
     port: place.port,
