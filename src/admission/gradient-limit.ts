@@ -12,27 +12,28 @@
  *   L' = 0.9 · L                                  when failures say so (below)
  *
  * An origin that works on S at once answers L of them in L / S of its time, so L settles near
- * 1.2 · S + √L: that is how long the line inside the origin is, which no fairness can reorder.
- * Netflix's 1.5 and 4 keep one and a half times as many there; docs/decisions/admission.md has the
+ * 1.2 · S + min(4, √L). What is more than S there is the line inside the origin, which no fairness can
+ * reorder. Netflix's 1.5 and 4 make it up to three times as long; docs/decisions/admission.md has the
  * table. The smoothing is what allows 1.2: a gradient is never above 1, so noise only lowers it.
  *
- * Start: the limit doubles whenever it is used up and the answers are no slower than those before the
- * last doubling (TCP's slow start; compared with the round before, because a new Digue does not know
- * what is calm). With +0.8 a window a calm but slow site would be shed for minutes. The first queue ends
+ * Start: from 40 the limit doubles whenever it is used up and the answers take less than √2 times what
+ * the quickest round took (TCP's slow start; compared with earlier rounds, because a new Digue does not
+ * know what is calm). With +0.8 a window a calm but slow site would be shed for minutes. The first queue ends
  * it; was the house full from the beginning, a deep probe follows at once.
  *
- * `long` is what calm looks like. It follows the short value slowly, and stands still while
+ * `long` is what calm looks like. It follows the short value slowly, and does not rise while
  * overloaded: left to drift, it learns the attack. But frozen it is a trap as well. An origin that
- * merely became slower (50 → 150 ms) looks overloaded for ever: a simulation shed 38 % of legitimate
- * traffic with no attacker. Hence the probe: every 10 s of pressure the limit falls to two fifths until
- * 30 samples of requests *that started in it* are in; their median, taken without a queue, becomes the
- * long value. A probe that still met a queue measures too much, but each time by less: 1.2 · 2/5 < 1.
+ * merely became slower (50 → 150 ms) looks overloaded for ever: a simulation shed 25 % of legitimate
+ * traffic with no attacker. Hence the probe: after 5 s of pressure, and every 10 s of it from then on, the
+ * limit falls to two fifths until 30 samples of requests *that started in it* are in. What they say,
+ * taken without a queue, becomes the long value; a small difference is half noise and counts half. A
+ * probe that still met a queue measures too much, but each time by less: 1.2 · 2/5 < 1.
  *
  * Failures (5xx, resets, timeouts) lower the limit only when load causes them. The probe measures
  * their share at that lower load too; only what is above 1.5 × that share + 5 % counts. Otherwise anybody
  * who finds one URL that always answers 500 could push the limit down to its minimum.
  *
- * States: `steady` ──10 s──▶ `draining` (limit lowered, until in flight has fallen to it, 1 s at most)
+ * States: `steady` ──pressure──▶ `draining` (limit lowered, until in flight has fallen to it, 1 s at most)
  *         ──▶ `probing` (what was in flight is skipped) ──30 samples or 2 s──▶ `steady`
  *
  * Rejected: AIMD on latency (one threshold fits no second site); Vegas (its minimum RTT has the same
@@ -73,6 +74,12 @@ export interface Tuning {
 
 const TUNING: Tuning = { tolerance: 1.2, headroom: 4, probePart: 0.4, memory: 40 }
 const INITIAL = 40
+/**
+ * Where calm times of one route are overrated and of another are not, a probe that happened to meet the
+ * first finds a tiny ratio, and the second looks overloaded for ever after (a limit of 8, an origin 22 %
+ * busy, visitors shed). A somewhat longer line in an origin that became faster is the lesser evil.
+ */
+const LEAST_LONG = 0.7
 const SMOOTHING = 0.2
 const MIN_SAMPLES = 10
 const START_SAMPLES = 20
@@ -240,7 +247,7 @@ export class GradientLimit {
     } else if (this.#samples > 0) {
       const { tolerance, headroom } = this.#tuning
       const short = this.#smooth(this.#ratios / this.#samples)
-      const gradient = Math.max(0.5, Math.min(1, (tolerance * this.#long) / short))
+      const gradient = Math.max(0.5, Math.min(1, (tolerance * Math.max(LEAST_LONG, this.#long)) / short))
       const room = Math.min(headroom, Math.sqrt(limit))
       isPressed = gradient < 1
       const next = (1 - SMOOTHING) * limit + SMOOTHING * (gradient * limit + room)
