@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Baseline } from './baseline.ts'
-import { network, networks, Simulation, type Source } from './simulation.ts'
+import { network, networks, Simulation, type Source } from './simulation.fixture.ts'
 import { WeightTable } from './weights.ts'
 
 const providers = [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GradientLimit } from './gradient-limit.ts'
-import { network, networks, Simulation } from './simulation.ts'
+import { network, networks, Simulation } from './simulation.fixture.ts'
 
 const visitors = networks([[1, 1]], 3000)
 

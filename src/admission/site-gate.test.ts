@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Claim, Verdict } from './claim.ts'
 import { RouteCosts } from './route-costs.ts'
 import { SharedCapacity } from './shared-capacity.ts'
-import { network, networks, Simulation } from './simulation.ts'
+import { network, networks, Simulation } from './simulation.fixture.ts'
 import { createGate, type GateOptions } from './site-gate.ts'
 import { FLAT_WEIGHTS, type Weights } from './weights.ts'
 
