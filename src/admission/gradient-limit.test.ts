@@ -33,6 +33,22 @@ test('failures that load causes lower the limit by a tenth a window', () => {
   assert.equal(limit.limit, 90)
 })
 
+test('a probe that happened to meet overrated routes only does not strangle the others', () => {
+  const limit = new GradientLimit({ initial: 40 })
+  let now = 0
+  for (let i = 0; i < 20; i++) limit.update(window({ maxInFlight: 4, inFlight: 4 }), (now += 100))
+  // Pressure, so that the limit probes; its answers come six times faster than believed.
+  while (limit.state === 'steady' && now < 60_000)
+    limit.update(window({ medianRatio: 2, maxInFlight: limit.limit, inFlight: limit.limit }), (now += 100))
+  while (limit.state !== 'steady')
+    limit.update(window({ medianRatio: 0.17, maxInFlight: 2, inFlight: 2 }), (now += 100))
+  assert.ok(limit.longRatio < 0.3, String(limit.longRatio))
+  // Then routes whose calm time is right, with nothing queueing.
+  for (let i = 0; i < 50; i++)
+    limit.update(window({ medianRatio: 0.8, maxInFlight: limit.limit, inFlight: limit.limit }), (now += 100))
+  assert.ok(limit.limit >= 15, String(limit.limit))
+})
+
 test('a calm but slow site with a hundred visitors at once is not shed when Digue starts', () => {
   for (const spread of [0, 0.5]) {
     const run = new Simulation({ servers: 200, spread, serviceMs: () => 500 })
