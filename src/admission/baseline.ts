@@ -113,6 +113,13 @@ export class Baseline {
   /** Puts the shares in force; nothing when too little is known. The table must have this baseline's key. */
   publish(table: WeightTable): boolean {
     if (!this.isReady) return false
+    table.publish(this.shares())
+    return true
+  }
+
+  /** What `WeightTable.publish` takes, the weightiest first; nothing when too little is known. */
+  shares(): [hash: number, share: number][] {
+    if (!this.isReady) return []
     const [asnKey, prefixKey] = weightKeys(this.key)
     const total = this.#total
     const entries: [number, number][] = []
@@ -121,9 +128,7 @@ export class Baseline {
       entries.push([hash32(prefix, prefixKey), Math.min(MAX_PREFIX_SHARE, mass / total)])
     for (const [hash, mass] of this.#subscribers.entries())
       entries.push([hash, Math.min(MAX_SUBSCRIBER_SHARE, mass / total)])
-    entries.sort((a, b) => b[1] - a[1])
-    table.publish(entries)
-    return true
+    return entries.sort((a, b) => b[1] - a[1])
   }
 
   toState(): BaselineState {

@@ -9,7 +9,6 @@
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { destination, type Logger, pino } from 'pino'
-import type { WeightTable } from '#admission'
 import { type Config, formatFault, parseLoopback, type ReadResult } from '#config'
 import {
   type CommandSocket,
@@ -119,7 +118,7 @@ class Service {
       this.#edge = await startEdge(config, {
         policy: this.#brain.policy,
         weightsOf: (site) => this.#brain.weights(site),
-        ...overall(this.#brain, config),
+        weights: this.#brain.overallWeights,
         onReport: (report) => this.#guard('report', () => this.#take(report)),
         onEvent: (event) => this.#guard('event', () => this.#edgeEvent(event)),
       })
@@ -510,13 +509,4 @@ function openDescriptors(): number {
 
 function siteNames(config: Config): string[] {
   return config.sites.map((site) => site.hosts[0]!)
-}
-
-/**
- * Connections come before a site is known. With one site its shares are those of all; with several
- * the networks are equal there, and each site's gate still knows its own.
- */
-function overall(brain: Brain, config: Config): { weights?: WeightTable } {
-  const table = config.sites.length === 1 ? brain.weights(config.sites[0]!.hosts[0]!) : undefined
-  return table === undefined ? {} : { weights: table }
 }

@@ -83,6 +83,7 @@ test('the baseline is learned in calm weather and in force within seconds', () =
   const weights = life.brain.weights(SITE)!
   assert.ok(weights.hasBaseline)
   assert.ok(Math.abs(weights.asn(1) - 2 / 3) < 0.02, String(weights.asn(1)))
+  assert.ok(Math.abs(life.brain.overallWeights.asn(1) - 2 / 3) < 0.02)
 })
 
 test('nothing is learned in a flood, nor from its first five seconds', () => {
@@ -150,6 +151,7 @@ test('what an operator said and what was learned survive a restart', () => {
   assert.equal(again.policy.bypass, true)
   assert.deepEqual(again.policy.decisions, [decision])
   assert.ok(Math.abs(again.weights(SITE)!.asn(1) - 2 / 3) < 0.02)
+  assert.ok(Math.abs(again.overallWeights.asn(1) - 2 / 3) < 0.02)
   assert.notEqual(
     again.addDecision({ effect: 'allow', asn: 1, note: '', forMs: 1000 }, life.now).id,
     decision.id,

@@ -8,6 +8,7 @@
 import { Baseline, type CalmUse, type CapacityState, WeightTable } from '#admission'
 import { type HashKey, randomHashKey, SpaceSaving } from '#kit'
 import { DecisionList, type DecisionWish } from './decision-list.ts'
+import { OverallWeights } from './overall-weights.ts'
 import type { CalmShare, Decision, EdgeReport, Policy, Posture, SiteReport } from './policy.ts'
 import { PostureMachine } from './posture.ts'
 import { type BrainStatus, type SiteStatus, type SourceNetwork, sentence } from './status.ts'
@@ -74,6 +75,7 @@ class Site {
 export class Brain {
   readonly #key: HashKey
   readonly #sites = new Map<string, Site>()
+  readonly #overall: OverallWeights
   readonly #decisions = new DecisionList()
   #attack: Policy['attack'] = 'auto'
   #bypass = false
@@ -86,6 +88,7 @@ export class Brain {
 
   constructor(options: BrainOptions, nowMs: number) {
     this.#key = options.key ?? randomHashKey()
+    this.#overall = new OverallWeights(this.#key, FULL_SLOTS)
     this.configure(options.sites, nowMs)
     this.#policy = this.#makePolicy()
   }
@@ -100,7 +103,13 @@ export class Brain {
           name,
           new Site(name, new Baseline({ key: this.#key, ...bounds(slots) }), slots, nowMs),
         )
+    this.#overall.keepOnly(sites)
     this.#changed()
+  }
+
+  /** The same over all sites, for connections and handshakes. */
+  get overallWeights(): WeightTable {
+    return this.#overall.table
   }
 
   /** The table a site's gates read: pass its `memory` to the threads. */
@@ -161,6 +170,7 @@ export class Brain {
         site.networks = spent
       }
     }
+    this.#overall.tick(nowMs)
     this.#reports = 0
     return this.#policy
   }
@@ -199,9 +209,9 @@ export class Brain {
     const site = this.#sites.get(name)
     if (site === undefined || baseline.key !== this.#key) return false
     site.baseline = baseline
-    site.publishedAtMs = nowMs
-    site.publishedUses = baseline.uses
-    return baseline.publish(site.weights)
+    const isReady = this.#putInForce(site, nowMs)
+    this.#overall.tick(nowMs)
+    return isReady
   }
 
   /** An empty baseline with this brain's secret and bounds. */
@@ -261,10 +271,9 @@ export class Brain {
       const site = brain.#sites.get(name)!
       if (baseline.key.k0 !== brain.#key.k0 || baseline.key.k1 !== brain.#key.k1) continue
       site.baseline = baseline
-      site.publishedUses = baseline.uses
-      site.publishedAtMs = nowMs
-      baseline.publish(site.weights)
+      brain.#putInForce(site, nowMs)
     }
+    brain.#overall.tick(nowMs)
     if (state.attack === 'on' || state.attack === 'off') brain.#attack = state.attack
     brain.#bypass = state.bypass === true
     brain.#decisions.restore(state.decisions, nowMs)
@@ -302,9 +311,18 @@ export class Brain {
   }
 
   #publish(site: Site, nowMs: number): void {
-    if (site.baseline.uses === site.publishedUses || !site.baseline.publish(site.weights)) return
+    if (site.baseline.uses !== site.publishedUses && site.baseline.isReady) this.#putInForce(site, nowMs)
+  }
+
+  #putInForce(site: Site, nowMs: number): boolean {
+    const { baseline } = site
     site.publishedAtMs = nowMs
-    site.publishedUses = site.baseline.uses
+    site.publishedUses = baseline.uses
+    if (!baseline.isReady) return false
+    const shares = baseline.shares()
+    site.weights.publish(shares)
+    this.#overall.put(site.name, shares, baseline.uses, this.#sites.size)
+    return true
   }
 
   #siteStatus(site: Site, capacity: CapacityState | undefined): SiteStatus {
