@@ -265,7 +265,7 @@ class Threads implements Edge {
       policy: this.#policy,
       thread,
       threads: this.#count,
-      reusePort: this.#reusePort && this.#count > 1,
+      reusePort: this.#reusePort,
       capacity: this.#capacity.memory,
       weights: this.weights.memory,
       networks: this.#networks,

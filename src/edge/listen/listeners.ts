@@ -5,6 +5,11 @@
  * a Socket for it: `net.Server` asks its `blockList` with nothing but the address, and ours answers
  * (`Doorman`). That is a few microseconds against some forty for a Socket made and destroyed.
  *
+ * Several sockets. libuv accepts one connection per turn of the event loop and listening socket (since
+ * 1.45), and a turn of a busy thread takes milliseconds: a flood of new connections then waits in the
+ * kernel's queue with everybody else. Where `reusePort` allows, a thread listens on each port with
+ * `SOCKETS` sockets, and takes up to that many per turn.
+ *
  * Stopping. Closing a listener resets what the kernel has queued on it. The kernel offers no way to
  * leave a reusePort group and keep the queue (sysctl net.ipv4.tcp_migrate_req=1 moves it to another
  * thread's, and `digue doctor` says so), so `stop` accepts until the queue was found empty in two turns of
@@ -21,6 +26,8 @@ import { TlsContexts } from './tls-contexts.ts'
 import type { Listeners, ListenersOptions } from './types.ts'
 
 const BACKLOG = 4096
+/** Listening sockets per thread and port. */
+const SOCKETS = 4
 const SWEEP_MS = 250
 const GATE_MS = 4
 const MOST_DRAIN_MS = 1000
@@ -35,7 +42,7 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
 interface Door {
   config: ListenConfig
   settings: DoorSettings
-  readonly server: Server
+  readonly servers: readonly Server[]
   /** Connections accepted since it opened. */
   accepted: number
   /** Accepted by the doorman, about to become a Socket. */
@@ -115,7 +122,7 @@ class Listening implements Listeners {
   }
 
   get ports(): readonly number[] {
-    return this.#doors.map((door) => portOf(door.server))
+    return this.#doors.map((door) => portOf(door.servers[0]!))
   }
 
   async open(): Promise<void> {
@@ -132,7 +139,7 @@ class Listening implements Listeners {
       // Throws before it changes anything when a certificate is broken.
       this.#contexts.replace(change.certificates)
     } catch (error) {
-      for (const door of opened) door.server.close()
+      for (const door of opened) closeDoor(door)
       throw error
     }
     this.#headTimeoutMs = change.limits.headTimeout
@@ -175,7 +182,7 @@ class Listening implements Listeners {
   async close(): Promise<void> {
     const doors = this.#doors
     this.#doors = []
-    for (const door of doors) door.server.close()
+    for (const door of doors) closeDoor(door)
     this.#budget.closeAll()
     clearInterval(this.#sweeper)
     clearInterval(this.#gateTimer)
@@ -184,24 +191,27 @@ class Listening implements Listeners {
 
   async #openAll(configs: readonly ListenConfig[]): Promise<Door[]> {
     const doors = configs.map((config) => this.#makeDoor(config))
-    const results = await Promise.allSettled(doors.map((door) => listen(door, this.#options.reusePort)))
+    const results = await Promise.allSettled(doors.map((door) => openDoor(door, this.#options.reusePort)))
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) {
-      for (const door of doors) door.server.close()
+      for (const door of doors) closeDoor(door)
       throw failed.reason
     }
-    for (const door of doors) door.server.on('error', (error) => this.#acceptFailed(error))
+    for (const { servers } of doors)
+      for (const server of servers) server.on('error', (error) => this.#acceptFailed(error))
     return doors
   }
 
   #makeDoor(config: ListenConfig): Door {
-    const server = createServer({
-      allowHalfOpen: true,
-      noDelay: true,
-      blockList: new Doorman((address) => this.#refuses(door, address)),
-    })
-    const door: Door = { config, settings: settingsOf(config), server, accepted: 0, next: undefined }
-    server.on('connection', (socket) => this.#accepted(door, socket))
+    const servers = Array.from({ length: this.#options.reusePort ? SOCKETS : 1 }, () =>
+      createServer({
+        allowHalfOpen: true,
+        noDelay: true,
+        blockList: new Doorman((address) => this.#refuses(door, address)),
+      }),
+    )
+    const door: Door = { config, settings: settingsOf(config), servers, accepted: 0, next: undefined }
+    for (const server of servers) server.on('connection', (socket) => this.#accepted(door, socket))
     return door
   }
 
@@ -286,7 +296,7 @@ class Listening implements Listeners {
       quietTurns = door.accepted === seen ? quietTurns + 1 : 0
       seen = door.accepted
     }
-    door.server.close()
+    closeDoor(door)
   }
 }
 
@@ -303,17 +313,26 @@ function portOf(server: Server): number {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
+function closeDoor(door: Door): void {
+  for (const server of door.servers) server.close()
+}
+
 /** Listens where the door's configuration says; "::" without IPv6 in the kernel means 0.0.0.0. */
-async function listen(door: Door, reusePort: boolean): Promise<void> {
+async function openDoor(door: Door, reusePort: boolean): Promise<void> {
   const { address, port } = door.config
+  const [first, ...others] = door.servers
+  let host = address
   try {
-    await listenAt(door.server, address, port, reusePort)
+    await listenAt(first!, host, port, reusePort)
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (address !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL' && code !== 'EINVAL'))
       throw error
-    await listenAt(door.server, '0.0.0.0', port, reusePort)
+    host = '0.0.0.0'
+    await listenAt(first!, host, port, reusePort)
   }
+  // Where the system chose the port, the others follow.
+  await Promise.all(others.map((server) => listenAt(server, host, portOf(first!), reusePort)))
 }
 
 function listenAt(server: Server, host: string, port: number, reusePort: boolean): Promise<void> {
