@@ -41,6 +41,25 @@ test('commands that ask or tell a running Digue can answer in JSON', async () =>
     assert.match((await digue('decisions', name, '--help')).out, /--json/)
 })
 
+test('with --json an error is JSON on stdout, and the exit code is the same', async () => {
+  const cases: [string[], string, RegExp][] = [
+    [['status', '--socket', '/nonexistent/digue.sock'], 'DIGUE_NOT_RUNNING', /no Digue runs at/],
+    [['decisions', 'list', '--socket', '/nonexistent/digue.sock'], 'DIGUE_NOT_RUNNING', /no Digue runs at/],
+    [['decisions', 'add', '--cidr', '192.0.2.0/24'], 'DIGUE_CLI', /--allow or --refuse/],
+    [['attack', 'perhaps'], 'DIGUE_USAGE', /on, off, auto/],
+  ]
+  for (const [args, code, message] of cases) {
+    const plain = await digue(...args)
+    const asked = await digue(...args, '--json')
+    const told = JSON.parse(asked.out) as { error: string; code: string }
+    assert.equal(told.code, code)
+    assert.match(told.error, message)
+    assert.equal(asked.code, plain.code)
+    assert.equal(plain.out, '')
+    assert.match(plain.err, message)
+  }
+})
+
 test('a slip on the command line ends with 2 and a hint', async () => {
   const cases: [string[], RegExp][] = [
     [['statsu'], /status/],

@@ -17,18 +17,32 @@ export async function main(args: readonly string[], terminal: Terminal = process
     await program.parseAsync(args, { from: 'user' })
     return Number(process.exitCode ?? EXIT.ok)
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    // Whoever asked for JSON parses what comes on stdout, whatever came of it.
+    const asJson = args.includes('--json')
+    const told = (message: string, code: string, text = message) => {
+      if (asJson) terminal.out(`${JSON.stringify({ error: message, code }, undefined, 2)}\n`)
+      else terminal.error(`digue: ${text}\n`)
+    }
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.ok
+      // Its text and the hint are on stderr already.
+      if (asJson) told(error.message.replace(/^error: /, ''), 'DIGUE_USAGE')
+      return EXIT.usage
+    }
     if (error instanceof CliError) {
-      terminal.error(`digue: ${error.message}\n`)
+      told(error.message, error.code)
       return error.exit
     }
     if (error instanceof CommandError) {
-      terminal.error(`digue: ${error.message}\n`)
+      told(error.message, error.code)
       return error.code === 'DIGUE_NOT_RUNNING' ? EXIT.notRunning : EXIT.failed
     }
     const fault = error as NodeJS.ErrnoException
-    terminal.error(
-      `digue: ${fault.code === undefined || process.env['DIGUE_DEBUG'] !== undefined ? (fault.stack ?? String(fault)) : fault.message}\n`,
+    const isPlain = fault.code !== undefined && process.env['DIGUE_DEBUG'] === undefined
+    told(
+      fault.message ?? String(error),
+      fault.code ?? 'DIGUE_FAULT',
+      isPlain ? fault.message : (fault.stack ?? String(fault)),
     )
     return EXIT.failed
   }

@@ -55,6 +55,12 @@ test('status says who is served, who is not and why, from where, and how the ori
   assert.ok(!text.includes('\u001b'))
 })
 
+test('before its ports are open it says that it is starting', () => {
+  const text = statusText({ ...STATUS, threads: 0, ports: [] }, 1000)
+  assert.match(text, /^Digue 1\.0\.0, process 7, up 1 s, starting, no port is open yet$/m)
+  assert.doesNotMatch(text, /edge threads/)
+})
+
 test('what an operator switched on is said first', () => {
   const text = statusText(
     { ...STATUS, bypass: true, attack: 'on', decisions: 3, warnings: ['origin-down'] },

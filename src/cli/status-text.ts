@@ -3,8 +3,14 @@ import type { SiteStatus, Status } from '#console'
 import { formatSpan, plain, table } from './output.ts'
 
 export function statusText(status: Status, nowMs: number): string {
+  const { ports, threads } = status
+  // The command socket is there first: it may be asked before any port is open.
+  const serving =
+    ports.length === 0
+      ? 'starting, no port is open yet'
+      : `${threads} edge ${threads === 1 ? 'thread' : 'threads'} on ${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}`
   const lines = [
-    `Digue ${status.version}, process ${status.pid}, up ${formatSpan(nowMs - status.startedAtMs)}, ${status.threads} edge ${status.threads === 1 ? 'thread' : 'threads'} on ${status.ports.length === 1 ? 'port' : 'ports'} ${status.ports.join(', ')}`,
+    `Digue ${status.version}, process ${status.pid}, up ${formatSpan(nowMs - status.startedAtMs)}, ${serving}`,
   ]
   if (status.bypass) lines.push('BYPASS IS ON: everything passes. `digue bypass off` ends it.')
   if (status.attack !== 'auto')
