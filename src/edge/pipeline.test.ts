@@ -112,7 +112,9 @@ function scene(
   })
   const receive = (asked: Asked = {}) => {
     const carrier = new FakeCarrier()
+    const keepAlives: boolean[] = []
     const connection = {
+      socket: { setKeepAlive: (on: boolean) => void keepAlives.push(on) },
       peer: identify(asked.peer ?? '192.0.2.1'),
       secure: false,
       ja4: '',
@@ -130,7 +132,7 @@ function scene(
     }
     const exchange = new Exchange(pipeline, carrier, connection, head)
     pipeline.receive(exchange)
-    return { carrier, exchange, connection }
+    return { carrier, exchange, connection, keepAlives }
   }
   return { pipeline, house, gate, hammer, clock, receive }
 }
@@ -293,7 +295,7 @@ test('a trusted proxy is believed about its client, a stranger is not', () => {
 
 test('a permit goes back 2 s after the first byte, and the exchange counts as long-lived', () => {
   const { gate, receive, pipeline, clock, house } = scene()
-  const { exchange } = receive()
+  const { exchange, keepAlives } = receive()
   exchange.firstByte(200)
   clock.nowMs += 1999
   pipeline.tick()
@@ -301,6 +303,7 @@ test('a permit goes back 2 s after the first byte, and the exchange counts as lo
   clock.nowMs += 1
   pipeline.tick()
   assert.equal(exchange.permit, 'long-lived')
+  assert.deepEqual(keepAlives, [true], 'a peer that vanished is found out')
   const site = house.findSite('example.org')!
   assert.equal(site.tally.longLived, 1)
   exchange.end(ANSWERED)

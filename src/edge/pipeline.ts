@@ -14,6 +14,9 @@ import { Recorder } from './recorder.ts'
 /** `on`: the next step decides. `done`: answered, relayed or waiting. */
 type Step = (pipeline: Pipeline, exchange: Exchange) => 'on' | 'done'
 
+/** An exchange that lasts and is silent for so long: is its client still there? Ten probes, a second apart. */
+const KEEP_ALIVE_MS = 60_000
+
 /** Seconds a client that hammers is asked to stay away. */
 const HAMMERING_RETRY_S = 30
 
@@ -126,6 +129,8 @@ export class Pipeline implements Desk {
     const { site } = exchange
     const now = this.nowMs()
     this.#linger.remove(exchange)
+    // A peer that vanished without a word would hold its place for ever: nothing is sent, nothing missed.
+    exchange.connection.socket.setKeepAlive(true, KEEP_ALIVE_MS)
     exchange.permit = 'long-lived'
     exchange.originMs = now - exchange.admittedAtMs
     site.gate.detach(exchange, now)

@@ -92,6 +92,7 @@ export class UpgradeRelay implements Carrier {
     this.#status = response.statusCode ?? 101
     upstream.setTimeout(0)
     upstream.setNoDelay(true)
+    upstream.setKeepAlive(true, 60_000)
     this.#client.setNoDelay(true)
     upstream.on('error', () => this.#client.destroy())
     this.#exchange!.firstByte(101)
