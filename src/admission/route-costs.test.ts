@@ -45,6 +45,13 @@ test('routes are bounded, and what is kept can be restored', () => {
   assert.ok(Math.abs(again.expected('GET /search') - 110) < 1)
 })
 
+test('of many routes those learned from most often are kept', () => {
+  const costs = new RouteCosts()
+  for (let i = 0; i < 200; i++) for (let n = 0; n < 5 + i; n++) costs.learn(`GET /${i}`, 10, 8)
+  const routes = costs.rows(3).map(([route]) => route)
+  assert.deepEqual(routes, ['GET /199', 'GET /198', 'GET /197'])
+})
+
 test('a stall of the process does not make a route dear', () => {
   const costs = new RouteCosts()
   costs.learn('GET /asset', 400, 400)

@@ -75,9 +75,12 @@ export class RouteCosts {
     this.#medianCostMs = towards(this.#medianCostMs, costMs, step)
   }
 
-  rows(): RouteCostRows {
+  /** The routes learned from most often. */
+  rows(most = 128): RouteCostRows {
     return [...this.#calm.entries()]
       .filter(([, cost]) => cost.samples >= MIN_SAMPLES)
+      .sort(([, a], [, b]) => b.samples - a.samples)
+      .slice(0, most)
       .map(([route, cost]) => [route, cost.costMs, cost.firstByteMs])
   }
 

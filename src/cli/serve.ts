@@ -119,6 +119,7 @@ class Service {
         policy: this.#brain.policy,
         weightsOf: (site) => this.#brain.weights(site),
         weights: this.#brain.overallWeights,
+        routeCostsOf: (site) => this.#brain.routeCosts(site),
         onReport: (report) => this.#guard('report', () => this.#take(report)),
         onEvent: (event) => this.#guard('event', () => this.#edgeEvent(event)),
       })

@@ -158,12 +158,41 @@ test('what an operator said and what was learned survive a restart', () => {
   )
 })
 
+test('route costs of all threads survive a restart, and rows that are none are left out', () => {
+  const life = new Life()
+  life.brain.receive(report({ routes: [['GET /', 10, 8]] }, 0), life.now)
+  life.brain.receive(
+    report(
+      {
+        routes: [
+          ['GET /', 20, 16],
+          ['GET /search?', 110, 100],
+        ],
+      },
+      1,
+    ),
+    life.now,
+  )
+  const kept = JSON.parse(JSON.stringify(life.brain.toState())) as { routes: Record<string, unknown[]> }
+  kept.routes[SITE]!.push(['GET /a', -1, 2], ['GET /b', 1], 'x', ['G'.repeat(600), 1, 1], [7, 1, 1])
+  const again = Brain.fromState(kept, { sites: [SITE] }, life.now)
+  assert.deepEqual(again.routeCosts(SITE), [
+    ['GET /', 15, 12],
+    ['GET /search?', 110, 100],
+  ])
+  assert.deepEqual(again.routeCosts('other.example.org'), [])
+  const many = Array.from({ length: 5000 }, (_, i) => [`GET /${i}`, 1, 1] as const)
+  life.brain.receive(report({ routes: many }), life.now)
+  assert.ok(life.brain.routeCosts(SITE).length <= 256)
+})
+
 test('a kept state that is nonsense gives a fresh brain', () => {
   for (const kept of [
     null,
     'x',
     { baselines: 7, decisions: [1, {}], attack: 'maybe' },
     { baselines: { [SITE]: { key: 1 } } },
+    { routes: { [SITE]: 7 } },
   ]) {
     const brain = Brain.fromState(kept, { sites: [SITE] }, start)
     assert.equal(brain.policy.attack, 'auto')

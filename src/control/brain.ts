@@ -5,9 +5,10 @@
  * `receive` for each report and `tick` every 250 ms; hysteresis counts ticks, so that a clock that is
  * set does not end an attack. Everything is bounded by the configuration's sites.
  */
-import { Baseline, type CalmUse, type CapacityState, WeightTable } from '#admission'
+import { Baseline, type CalmUse, type CapacityState, type RouteCostRows, WeightTable } from '#admission'
 import { type HashKey, randomHashKey, SpaceSaving } from '#kit'
 import { DecisionList, type DecisionWish } from './decision-list.ts'
+import { KeptRoutes } from './kept-routes.ts'
 import { OverallWeights } from './overall-weights.ts'
 import type { CalmShare, Decision, EdgeReport, Policy, Posture, SiteReport } from './policy.ts'
 import { PostureMachine } from './posture.ts'
@@ -26,6 +27,7 @@ export interface BrainState {
   readonly bypass: boolean
   readonly decisions: readonly Decision[]
   readonly baselines: Readonly<Record<string, unknown>>
+  readonly routes: Readonly<Record<string, RouteCostRows>>
 }
 
 /** Calm traffic is learned this much later, and not at all if the calm ended in between. */
@@ -59,6 +61,7 @@ class Site {
   publishedAtMs = 0
   publishedUses = 0
   calmLost = 0
+  readonly routes = new KeptRoutes()
   /** Recorded requests by network: this half minute and the one before. */
   networks = new SpaceSaving(NETWORKS_TRACKED)
   networksBefore = new SpaceSaving(NETWORKS_TRACKED)
@@ -117,6 +120,11 @@ export class Brain {
     return this.#sites.get(site)?.weights
   }
 
+  /** What a site's routes take in calm weather: where a new edge thread begins. */
+  routeCosts(site: string): RouteCostRows {
+    return this.#sites.get(site)?.routes.rows() ?? []
+  }
+
   /** The policy in force. */
   get policy(): Policy {
     return this.#policy
@@ -148,6 +156,7 @@ export class Brain {
       }
       site.shed += shed
       site.calmLost += figures.calmLost
+      if (figures.routes !== undefined) site.routes.take(figures.routes)
       if (shed === 0 && this.#policy.postures[name] === 'calm') addCalm(site, figures.calm)
     }
     for (const record of report.records) this.#sites.get(record.site)?.networks.add(String(record.asn))
@@ -243,9 +252,19 @@ export class Brain {
 
   toState(): BrainState {
     const baselines: Record<string, unknown> = {}
-    for (const site of this.#sites.values())
+    const routes: Record<string, RouteCostRows> = {}
+    for (const site of this.#sites.values()) {
       if (site.baseline.uses > 0) baselines[site.name] = site.baseline.toState()
-    return { attack: this.#attack, bypass: this.#bypass, decisions: this.#decisions.list(), baselines }
+      const rows = site.routes.rows()
+      if (rows.length > 0) routes[site.name] = rows
+    }
+    return {
+      attack: this.#attack,
+      bypass: this.#bypass,
+      decisions: this.#decisions.list(),
+      baselines,
+      routes,
+    }
   }
 
   /**
@@ -256,9 +275,10 @@ export class Brain {
     const state = (typeof kept === 'object' && kept !== null ? kept : {}) as Partial<
       Record<keyof BrainState, unknown>
     >
-    const baselines = (
-      typeof state.baselines === 'object' && state.baselines !== null ? state.baselines : {}
-    ) as Record<string, unknown>
+    const bySite = (kept: unknown) =>
+      (typeof kept === 'object' && kept !== null ? kept : {}) as Record<string, unknown>
+    const baselines = bySite(state.baselines)
+    const routes = bySite(state.routes)
     let key = options.key
     const found = new Map<string, Baseline>()
     for (const name of options.sites) {
@@ -267,6 +287,8 @@ export class Brain {
       key ??= baseline?.key
     }
     const brain = new Brain({ sites: options.sites, ...(key ? { key } : {}) }, nowMs)
+    for (const [name, site] of brain.#sites)
+      if (Object.hasOwn(routes, name)) site.routes.restore(routes[name])
     for (const [name, baseline] of found) {
       const site = brain.#sites.get(name)!
       if (baseline.key.k0 !== brain.#key.k0 || baseline.key.k1 !== brain.#key.k1) continue

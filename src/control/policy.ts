@@ -2,7 +2,7 @@
  * The only protocol between the brain and an edge: policy goes down, reports come up every 250 ms.
  * Plain data, so that it survives structured cloning and, between machines, JSON.
  */
-import type { Lane, ShedReason } from '#admission'
+import type { Lane, RouteCostRows, ShedReason } from '#admission'
 import type { Action, ExchangeRecord } from '#record'
 
 export { LATENCY_BUCKETS_MS } from '#record'
@@ -65,6 +65,8 @@ export interface SiteReport {
   /** Bounded; what did not fit is in `calmLost`. Empty unless the posture is calm. */
   readonly calm: readonly CalmShare[]
   readonly calmLost: number
+  /** Calm-weather costs by route class: once a minute and at the end, the most asked for. */
+  readonly routes?: RouteCostRows
   /** Time from head to last byte for relayed exchanges: counts per bucket of LATENCY_BUCKETS_MS. */
   readonly latency: readonly number[]
   /** State of each origin, in the order of the configuration. */

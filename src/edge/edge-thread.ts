@@ -19,6 +19,8 @@ import { Pipeline } from './pipeline.ts'
 const TICK_MS = 10
 const REPORT_MS = 250
 const PACE_MS = 1000
+/** Reports between two that tell route costs. */
+const ROUTES_EVERY = 240
 /** With more sites than this only those where something happened are in a report. */
 const ALWAYS_REPORTED = 64
 
@@ -37,6 +39,9 @@ export class EdgeThread {
   #memory: ReadonlyMap<string, SiteMemory>
   #listeners: Listeners | undefined
   #loop = performance.eventLoopUtilization()
+  /** Of each site that is there. */
+  readonly #costs = new WeakMap<object, RouteCosts>()
+  #reports = 0
   #draining = false
   /** The forgotten proxy that was told last. */
   #suspect = ''
@@ -52,14 +57,18 @@ export class EdgeThread {
     const parts: SiteParts = {
       gate: (_site, name) => {
         const memory = this.#memory.get(name)!
-        return createGate({
+        const costs = new RouteCosts()
+        costs.restore(start.routes.get(name) ?? [])
+        const gate = createGate({
           capacity: this.#capacity,
           site: memory.slot,
           thread: start.thread,
           weights: new WeightTable(memory.weights),
-          costs: new RouteCosts(),
+          costs,
           count,
         })
+        this.#costs.set(gate, costs)
+        return gate
       },
       origins: (site) =>
         new Origins(site, { onChange: (change) => this.#originChanged(site.hosts[0]!, change) }),
@@ -176,7 +185,7 @@ export class EdgeThread {
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     const left = this.#pipeline.active
-    this.#report()
+    this.#report(true)
     for (const timer of this.#timers) clearInterval(timer)
     await this.#listeners?.close()
     this.#deadlines.stop()
@@ -195,14 +204,17 @@ export class EdgeThread {
     }
   }
 
-  #report(): void {
+  #report(isLast = false): void {
     const house = this.#house
     const sites: Record<string, SiteReport> = {}
     const all = house.sites.size <= ALWAYS_REPORTED
+    const tellsRoutes = isLast || ++this.#reports % ROUTES_EVERY === 0
     for (const site of house.sites.values()) {
       const gate = site.gate.report()
       if (!all && site.tally.isEmpty && gate.waiting === 0) continue
-      sites[site.name] = site.tally.drain(gate, site.origins.states)
+      const figures = site.tally.drain(gate, site.origins.states)
+      const costs = tellsRoutes ? this.#costs.get(site.gate) : undefined
+      sites[site.name] = costs === undefined ? figures : { ...figures, routes: costs.rows() }
     }
     const loop = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(loop, this.#loop)

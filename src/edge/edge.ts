@@ -1,5 +1,5 @@
 /** What the main thread holds of the edge: its threads as one. */
-import type { CapacityState, WeightTable } from '#admission'
+import type { CapacityState, RouteCostRows, WeightTable } from '#admission'
 import type { Config } from '#config'
 import type { EdgeReport, Policy } from '#control'
 
@@ -24,6 +24,8 @@ export interface EdgeOptions {
   readonly weightsOf?: (site: string) => WeightTable | undefined
   /** The same over all sites, for connections and handshakes. */
   readonly weights?: WeightTable
+  /** What a site's routes took in calm weather before, for threads that begin. */
+  readonly routeCostsOf?: (site: string) => RouteCostRows
 }
 
 export interface Edge {

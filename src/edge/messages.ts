@@ -1,5 +1,5 @@
 /** What the main side and an edge thread say to each other. Plain data and shared memory. */
-import type { CapacityMemory, WeightMemory } from '#admission'
+import type { CapacityMemory, RouteCostRows, WeightMemory } from '#admission'
 import type { Config } from '#config'
 import type { EdgeReport, Policy } from '#control'
 import type { EdgeEvent } from './edge.ts'
@@ -34,6 +34,8 @@ export interface ThreadStart {
   readonly capacity: CapacityMemory
   /** Shares over all sites: connections and handshakes come before a site is known. */
   readonly weights: WeightMemory
+  /** By site: what its routes take in calm weather, as far as it is known. */
+  readonly routes: ReadonlyMap<string, RouteCostRows>
   /** The table of networks. */
   readonly networks: SharedArrayBuffer
   readonly openByThread: Int32Array<SharedArrayBuffer>

@@ -268,6 +268,7 @@ class Threads implements Edge {
       reusePort: this.#reusePort,
       capacity: this.#capacity.memory,
       weights: this.weights.memory,
+      routes: new Map(this.#setup.sites.map(({ name }) => [name, this.#options.routeCostsOf?.(name) ?? []])),
       networks: this.#networks,
       openByThread: this.#openByThread,
       ticketKeys: this.#ticketKeys,

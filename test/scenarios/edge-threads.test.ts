@@ -57,6 +57,21 @@ test('a thread that dies is replaced, its permits come back, and the others go o
   assert.equal((await request(digue.url)).statusCode, 200)
 })
 
+test('what routes cost in calm weather is reported at the end, and a new thread begins with it', async () => {
+  await using origin = await startOrigin((_request, response) => response.end('x'))
+  const before = [['GET /search?', 110, 100]] as const
+  await using digue = await startDigue({ origins: [origin.url], routeCostsOf: () => before })
+  for (let i = 0; i < 8; i++) await (await request(`${digue.url}/article/${i}`)).body.text()
+  await digue.edge.drain(1000)
+  const routes = digue.reports.findLast((report) => report.sites['*']?.routes !== undefined)!.sites['*']!
+    .routes!
+  assert.deepEqual(routes.map(([route]) => route).toSorted(), ['GET /article/{n}', 'GET /search?'])
+  assert.deepEqual(
+    routes.find(([route]) => route === 'GET /search?'),
+    before[0],
+  )
+})
+
 test('a reload changes sites and keeps connections', async () => {
   await using one = await startOrigin((_request, response) => response.end('one'))
   await using two = await startOrigin((_request, response) => response.end('two'))

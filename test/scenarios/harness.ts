@@ -13,7 +13,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import { type Config, configSchema } from '#config'
 import type { EdgeReport, Policy } from '#control'
-import { type Edge, type EdgeEvent, startEdge } from '#edge'
+import { type Edge, type EdgeEvent, type EdgeOptions, startEdge } from '#edge'
 import type { ExchangeRecord } from '#record'
 
 export interface TestOrigin extends AsyncDisposable {
@@ -83,6 +83,8 @@ export interface DigueOptions {
   readonly sites?: readonly Record<string, unknown>[]
   readonly config?: Record<string, unknown>
   readonly policy?: Policy
+  /** Route costs that threads begin with. */
+  readonly routeCostsOf?: EdgeOptions['routeCostsOf']
 }
 
 export interface TestDigue extends AsyncDisposable {
@@ -123,6 +125,7 @@ export async function startDigue(options: DigueOptions): Promise<TestDigue> {
   }
   const edge = await startEdge(config, {
     policy: options.policy ?? CALM,
+    ...(options.routeCostsOf ? { routeCostsOf: options.routeCostsOf } : {}),
     onReport(report) {
       reports.push(report)
       changed()
