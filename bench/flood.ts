@@ -157,6 +157,7 @@ function report(scenario: Scenario, shown: readonly RunRecord[], every: readonly
       thousands(r.settled.asked),
       ms(r.settled.p50Ms),
       ms(r.settled.p99Ms),
+      r.calm.asked > 0 ? `${(r.settled.p99Ms / r.calm.p99Ms).toFixed(1)} ×` : '–',
       percent(r.originShare),
       r.mitigatedS === null ? 'never' : `${r.mitigatedS} s`,
       r.peer === 'unprotected' ? '–' : percent(r.cpuShare, 0),
@@ -172,6 +173,7 @@ function report(scenario: Scenario, shown: readonly RunRecord[], every: readonly
         'n',
         'p50',
         'p99',
+        'of calm',
         'origin time for visitors',
         'mitigated after',
         'CPU',
@@ -217,6 +219,8 @@ function report(scenario: Scenario, shown: readonly RunRecord[], every: readonly
       notes.push(
         `the flood was thinner than meant: ${thousands(r.attack.sent)} of ${thousands(r.attack.wanted)} sent`,
       )
+    if (r.stolenShare > 0.03)
+      notes.push(`the host took ${percent(r.stolenShare, 0)} of the cores away meanwhile`)
     if (notes.length > 0) lines.push(`  ${r.peer}: ${notes.join('; ')}`)
   }
   for (const goal of scenario.goals) {

@@ -1,8 +1,9 @@
 /** One run: one scenario before one peer with one setting. Starts everything, measures, ends everything. */
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { certificate, HOST } from '../lib/certificate.ts'
 import { makePlace, removeFolder } from '../lib/place.ts'
-import { Child, CORES, cpuMs, memory } from '../lib/processes.ts'
+import { Child, CORES, cpuMs, memory, stolenMs } from '../lib/processes.ts'
 import { fairness } from '../lib/stats.ts'
 import { type Tally, tally, timeToServe } from '../load/accounting.ts'
 import type { AttackPlan, AttackResult, Plan, Target, VisitorPlan } from '../load/plan.ts'
@@ -45,6 +46,8 @@ export interface RunRecord {
   readonly fairness: number
   /** CPU of the peer in the flood, as a share of one core. */
   readonly cpuShare: number
+  /** Share of all cores that the host gave to others meanwhile: what it disturbs looks like slowness. */
+  readonly stolenShare: number
   readonly rss: number
   readonly peakRss: number
   readonly origin: { readonly busyMs: number; readonly answered: number; readonly turnedAway: number }
@@ -158,10 +161,13 @@ export async function runOnce(
       if (scenario.slower) await ask({ do: 'slow', factor: scenario.slower })
       const before = await ask({ do: 'stats' })
       const cpuBefore = cpuMs(running!.pids())
+      const stolenBefore = stolenMs()
       const wallBefore = performance.now()
       await sleepUntil(startAtMs + endS * 1000)
       const after = await ask({ do: 'stats' })
-      const cpuShare = (cpuMs(running!.pids()) - cpuBefore) / (performance.now() - wallBefore)
+      const wallMs = performance.now() - wallBefore
+      const cpuShare = (cpuMs(running!.pids()) - cpuBefore) / wallMs
+      const stolenShare = (stolenMs() - stolenBefore) / (wallMs * availableParallelism())
       const { rss, peak } = memory(running!.pids())
       const result = await visited
       attackers?.send({ stop: true })
@@ -178,6 +184,7 @@ export async function runOnce(
         before,
         after,
         cpuShare,
+        stolenShare,
         rss,
         peak,
         servers: originPlan.servers,
@@ -250,6 +257,7 @@ interface Measured {
   readonly before: OriginStats
   readonly after: OriginStats
   readonly cpuShare: number
+  readonly stolenShare: number
   readonly rss: number
   readonly peak: number
   readonly servers: number
@@ -286,6 +294,7 @@ function record(m: Measured): RunRecord {
     recoveredS: timeToServe(rows, { ...window, goal: 0.99 }) ?? null,
     fairness: fairness(shares.map((t) => t.served / t.asked)),
     cpuShare: m.cpuShare,
+    stolenShare: m.stolenShare,
     rss: m.rss,
     peakRss: m.peak,
     origin: {

@@ -174,6 +174,16 @@ export function cpuMs(pids: readonly number[]): number {
   }, 0)
 }
 
+/** Milliseconds in which the machine's own host let somebody else run although a core here was wanted. */
+export function stolenMs(): number {
+  try {
+    const line = readFileSync('/proc/stat', 'latin1').split('\n', 1)[0]!
+    return Number(line.split(/\s+/)[8] ?? 0) * TICK_MS
+  } catch {
+    return 0
+  }
+}
+
 /** Resident bytes now, and at most since each started. */
 export function memory(pids: readonly number[]): { rss: number; peak: number } {
   let rss = 0
