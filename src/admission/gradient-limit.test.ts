@@ -49,6 +49,17 @@ test('a probe that happened to meet overrated routes only does not strangle the 
   assert.ok(limit.limit >= 15, String(limit.limit))
 })
 
+test('one pause of the origin in calm weather costs half of the limit at most, for a moment', () => {
+  const limit = new GradientLimit()
+  let now = 0
+  for (let i = 0; i < 20; i++) limit.update(window({ maxInFlight: 4, inFlight: 4 }), (now += 100))
+  limit.update(window({ samples: 44, medianRatio: 30, maxInFlight: 40, inFlight: 40 }), (now += 500))
+  assert.ok(limit.limit >= 20, String(limit.limit))
+  for (let i = 0; i < 20; i++)
+    limit.update(window({ maxInFlight: limit.limit, inFlight: limit.limit }), (now += 100))
+  assert.ok(limit.limit >= 30, String(limit.limit))
+})
+
 test('a calm but slow site with a hundred visitors at once is not shed when Digue starts', () => {
   for (const spread of [0, 0.5]) {
     const run = new Simulation({ servers: 200, spread, serviceMs: () => 500 })

@@ -81,6 +81,8 @@ const INITIAL = 40
  */
 const LEAST_LONG = 0.7
 const SMOOTHING = 0.2
+/** Growth per window while the limit is full and no answer is slower than in calm weather. */
+const REGAIN = 0.1
 const MIN_SAMPLES = 10
 const START_SAMPLES = 20
 /** A house twice as full is as quick where nothing queues and takes twice as long where all does. */
@@ -225,7 +227,9 @@ export class GradientLimit {
     } else {
       this.#isStarting = false
       this.#short = short
-      this.#limit = Math.max(this.#min, Math.min(this.#limit, (this.#base / short) * this.#maxInFlight))
+      // Half at once: one pause of the origin (a collector, a busy host) must not shed calm weather.
+      const found = Math.min(this.#limit, (this.#base / short) * this.#maxInFlight)
+      this.#limit = Math.max(this.#min, this.#limit / 2, found)
       // Started in a full house: what calm is like has to be found first.
       if (!this.#isBaseCalm) {
         this.#probePart = FIRST_PROBE_PART
@@ -250,8 +254,12 @@ export class GradientLimit {
       const gradient = Math.max(0.5, Math.min(1, (tolerance * Math.max(LEAST_LONG, this.#long)) / short))
       const room = Math.min(headroom, Math.sqrt(limit))
       isPressed = gradient < 1
-      const next = (1 - SMOOTHING) * limit + SMOOTHING * (gradient * limit + room)
       const isFull = this.#maxInFlight >= this.limit
+      // Full and nothing queues: what was lost to a pause comes back within seconds.
+      const next =
+        isFull && gradient === 1
+          ? limit + Math.max(SMOOTHING * room, REGAIN * limit, 0.5)
+          : (1 - SMOOTHING) * limit + SMOOTHING * (gradient * limit + room)
       if (next < limit || this.#maxInFlight >= limit / 2)
         this.#limit = Math.max(this.#min, Math.min(this.#max, next))
       // With a line before the origin a slower answer may be the line's; a faster one never is.
