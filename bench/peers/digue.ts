@@ -11,7 +11,7 @@ import type { Peer, PeerPlace, Variant } from './peer.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 /** Digue's command as installed; `build` makes it. */
-export const DIGUE = [process.execPath, join(ROOT, 'dist/cli/main.js')] as const
+const DIGUE = [process.execPath, join(ROOT, 'dist/cli/main.js')] as const
 
 let isBuilt = false
 function build(): void {

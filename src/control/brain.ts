@@ -9,7 +9,7 @@ import { Baseline, type CalmUse, type CapacityState, type RouteCostRows, WeightT
 import { type HashKey, randomHashKey, SpaceSaving } from '#kit'
 import { DecisionList, type DecisionWish } from './decision-list.ts'
 import { KeptRoutes } from './kept-routes.ts'
-import { OverallWeights } from './overall-weights.ts'
+import { OverallWeights, PUBLISH_EVERY_MS, PUBLISH_SOONEST_MS } from './overall-weights.ts'
 import type { CalmShare, Decision, EdgeReport, Policy, Posture, SiteReport } from './policy.ts'
 import { PostureMachine } from './posture.ts'
 import { type BrainStatus, type SiteStatus, type SourceNetwork, sentence } from './status.ts'
@@ -32,8 +32,6 @@ export interface BrainState {
 
 /** Calm traffic is learned this much later, and not at all if the calm ended in between. */
 const LEARN_DELAY_TICKS = 20
-const PUBLISH_EVERY_MS = 60_000
-const PUBLISH_SOONEST_MS = 5000
 /** Slots of all weight tables together: 64 MB. */
 const ALL_SLOTS = 4_194_304
 const FULL_SLOTS = 131_072

@@ -18,8 +18,9 @@ export interface SiteShares {
   readonly shares: Float32Array
 }
 
-const PUBLISH_EVERY_MS = 60_000
-const PUBLISH_SOONEST_MS = 5000
+/** Shares are published so often, and while much is learned sooner. */
+export const PUBLISH_EVERY_MS = 60_000
+export const PUBLISH_SOONEST_MS = 5000
 const LEAST_PER_SITE = 256
 
 export class OverallWeights {
