@@ -9,9 +9,10 @@
 
 /**
  * Lanes in order of what their clients have shown: `operator` (health checks, the operator's allow
- * list), `known` (a token earned in calm weather), `paid` (proof of work), `unproven` (everybody else).
+ * list), `known` (a token earned in calm weather), `paid` (proof of work), `waiting` (their turn in the
+ * waiting room has come), `unproven` (everybody else).
  */
-export const LANES = ['operator', 'known', 'paid', 'unproven'] as const
+export const LANES = ['operator', 'known', 'paid', 'waiting', 'unproven'] as const
 export type Lane = (typeof LANES)[number]
 
 /** Why a request was not admitted. These words are in logs, metrics and the Digue-Mitigated field. */
@@ -51,6 +52,8 @@ export interface Applicant {
   readonly prefix: string
   /** What one subscriber holds: v4 address or v6 /64. */
   readonly subscriber: string
+  /** Who pays below the prefix: the id of a token, so that those behind one address are several; else the subscriber. */
+  readonly account?: string
   readonly lane: Lane
   /** Route class: method and path template, such as "GET /article/{n}". */
   readonly route: string

@@ -51,6 +51,7 @@ export interface Payer {
   readonly asn: number
   readonly prefix: string
   readonly subscriber: string
+  readonly account?: string
   readonly lane: Lane
   readonly effort: number
 }
@@ -60,7 +61,9 @@ export const LANE_SHARES: Readonly<Record<Lane, number>> = {
   operator: 0.02,
   known: 0.5,
   paid: 0.35,
-  unproven: 0.13,
+  // Those without JavaScript have only these two ways in; a place in the waiting room is worth more than none.
+  waiting: 0.12,
+  unproven: 0.01,
 }
 
 export interface FairQueueOptions {
@@ -490,7 +493,8 @@ export class FairQueue<T> {
     let lane = this.#lanes.get(payer.lane)
     if (lane === undefined) lane = this.#openLane(payer.lane)
     if (this.#weights.hasBaseline !== this.#hadBaseline) this.#regroup()
-    const known = lane.subscribers.get(payer.subscriber)
+    const account = payer.account ?? payer.subscriber
+    const known = lane.subscribers.get(account)
     if (known) return known
     let prefix = lane.prefixes.get(payer.prefix)
     if (prefix === undefined) {
@@ -510,10 +514,10 @@ export class FairQueue<T> {
       lane.prefixes.set(payer.prefix, prefix)
     }
     prefix.active++
-    const leaf = this.#make(SUBSCRIBER, payer.subscriber, prefix, lane)
+    const leaf = this.#make(SUBSCRIBER, account, prefix, lane)
     prefix.active--
     if (leaf === undefined) return this.#overflow(lane, prefix)
-    lane.subscribers.set(payer.subscriber, leaf)
+    lane.subscribers.set(account, leaf)
     return leaf
   }
 

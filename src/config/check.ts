@@ -5,7 +5,7 @@ import { isIP, isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { parseCidr } from '#networks'
 import { type Path, show } from './fault.ts'
-import type { Config } from './schema.ts'
+import type { Config, SiteConfig } from './schema.ts'
 
 export interface CheckOptions {
   /** Digue makes a certificate of its own for listeners with TLS. */
@@ -19,6 +19,8 @@ export interface Complaint {
 
 /** A Unix socket's path must fit `sun_path` with its end. */
 const MAX_SOCKET_PATH = 107
+/** A logo is part of a page that must fit 20 kB. */
+const MAX_LOGO_BYTES = 4096
 
 /** `paths` in `config` are absolute already. */
 export function crossCheck(config: Config, options: CheckOptions = {}): Complaint[] {
@@ -143,7 +145,32 @@ function checkSites(config: Config, complain: Complain): void {
     }
     if (site.acmeChallenge !== 'origin')
       checkDirectory([...path, 'acmeChallenge'], site.acmeChallenge, { mustExist: true }, complain)
+    checkEntrance(path, site, complain)
   }
+}
+
+function checkEntrance(path: Path, site: SiteConfig, complain: Complain): void {
+  const { loginCookie, crawlerRanges } = site.challenge
+  if (loginCookie !== undefined && (loginCookie.check === 'none') !== (loginCookie.secret === undefined)) {
+    complain(
+      [...path, 'challenge', 'loginCookie', 'secret'],
+      loginCookie.check === 'none'
+        ? 'expected no secret where no signature is checked, got one'
+        : `expected the secret that ${show(loginCookie.check)} is checked with, got nothing`,
+    )
+  }
+  for (const [at, text] of crawlerRanges.entries())
+    checkCidr([...path, 'challenge', 'crawlerRanges', at], text, complain)
+  const { logo } = site.page
+  const logoPath = [...path, 'page', 'logo']
+  if (logo === undefined || !checkReadable(logoPath, logo, complain)) return
+  if (statSync(logo).size > MAX_LOGO_BYTES)
+    complain(
+      logoPath,
+      `expected a file of at most ${MAX_LOGO_BYTES} bytes, got ${statSync(logo).size} (${show(logo)})`,
+    )
+  else if (!/\.(svg|png)$/i.test(logo))
+    complain(logoPath, `expected a file that ends in .svg or .png, got ${show(logo)}`)
 }
 
 /** Many sites often share one certificate: each pair of files is read once. */

@@ -9,4 +9,12 @@ export {
   readConfigValue,
 } from './read.ts'
 export { configReference, jsonSchema } from './reference.ts'
-export { type Config, configSchema, type LimitsConfig, type ListenConfig, type SiteConfig } from './schema.ts'
+export {
+  type ChallengeConfig,
+  type Config,
+  configSchema,
+  type LimitsConfig,
+  type ListenConfig,
+  type PageConfig,
+  type SiteConfig,
+} from './schema.ts'

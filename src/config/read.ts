@@ -188,6 +188,7 @@ function absolute(config: Config, folder: string): Config {
   return {
     ...config,
     state,
+    keys: resolve(state, config.keys),
     ...(config.networks === undefined ? {} : { networks: from(config.networks) }),
     admin: { ...config.admin, socket: resolve(state, config.admin.socket) },
     log: { ...config.log, ...(config.log.access === undefined ? {} : { access: from(config.log.access) }) },
@@ -196,6 +197,7 @@ function absolute(config: Config, folder: string): Config {
       ...(site.certificate === undefined ? {} : { certificate: from(site.certificate) }),
       ...(site.key === undefined ? {} : { key: from(site.key) }),
       acmeChallenge: site.acmeChallenge === 'origin' ? 'origin' : from(site.acmeChallenge),
+      page: { ...site.page, ...(site.page.logo === undefined ? {} : { logo: from(site.page.logo) }) },
     })),
   }
 }

@@ -67,6 +67,147 @@ const originSchema = z
 
 const PORT = 'expected a port from 0 to 65535'
 
+const PATTERN = 'expected a path such as "/robots.txt", "/emergency/*" or "*.rss"'
+const SHA256 = 'expected a SHA-256 as 64 hexadecimal digits (`digue hash-token` makes one)'
+const TOKEN = 'expected a name of letters, digits and "-" or "_"'
+const MAIL = 'expected a mail address such as "info@example.org"'
+const WEB = 'expected an https:// or http:// address'
+const LANGUAGE = 'expected a language such as "fr" or "zh-Hant"'
+
+/** How people get in while the site is overloaded. In calm weather none of it is seen. */
+const challengeSchema = z
+  .strictObject(
+    {
+      price: flag
+        .default(true)
+        .describe(
+          'Ask those who cannot be told from the flood for a short calculation, in overload only. Off: they get the waiting room.',
+        ),
+      bits: z
+        .number('expected a whole number from 1 to 24')
+        .int('expected a whole number from 1 to 24')
+        .min(1, 'expected a whole number from 1 to 24')
+        .max(24, 'expected a whole number from 1 to 24')
+        .optional()
+        .describe('How dear one part of the calculation is; for tests. Chosen by measurement when absent.'),
+      known: flag
+        .default(true)
+        .describe(
+          'Remember by a first-party cookie without identity that somebody came on two days of calm weather, and let them go first in overload.',
+        ),
+      loginCookie: z
+        .strictObject(
+          {
+            name: z
+              .string(TOKEN)
+              .regex(/^[!#$%&'*+.^_`|~A-Za-z0-9-]{1,128}$/, TOKEN)
+              .describe('Name of the cookie that the site sets at login.'),
+            check: oneOf(['none', 'express-hmac', 'jwt-hs256'])
+              .default('none')
+              .describe(
+                'How its signature is checked. `none`: the site’s own answer in calm weather vouches for it.',
+              ),
+            secret: text.optional().describe('Secret of the signature; use `${ENV}`.'),
+          },
+          'expected `name:` and, if wished, `check:` and `secret:`',
+        )
+        .optional()
+        .describe('Who is logged in counts as known from the first day.'),
+      neverChallenged: z
+        .array(z.string(PATTERN).min(1, PATTERN).max(512, PATTERN), 'expected a list of paths')
+        .max(256, 'expected at most 256 paths')
+        .optional()
+        .describe(
+          'Paths that are never asked for a calculation; they wait in line. By default robots.txt, /.well-known/, feeds, sitemaps, health checks, accessibility statements, legal notices and emergency pages.',
+        ),
+      tokens: z
+        .array(
+          z.strictObject({
+            name: text.describe('For the log.'),
+            header: z
+              .string(TOKEN)
+              .regex(/^[A-Za-z0-9_-]{1,64}$/, TOKEN)
+              .describe('Header field that carries the key.'),
+            sha256: z
+              .string(SHA256)
+              .regex(/^[0-9a-f]{64}$/i, SHA256)
+              .describe('SHA-256 of the key: the key itself is not written here.'),
+            lane: oneOf(['operator', 'known', 'paid']).default('known').describe('Lane of who presents it.'),
+          }),
+          'expected a list of keys',
+        )
+        .max(256, 'expected at most 256 keys')
+        .default([])
+        .describe('API keys and header tokens that have a lane of their own.'),
+      crawlers: flag
+        .default(true)
+        .describe('Search engines, told by their published address ranges, go with the paid lane.'),
+      crawlerRanges: z
+        .array(cidr, 'expected a list of networks')
+        .max(4096, 'expected at most 4096 networks')
+        .default([])
+        .describe('Further networks of search engines and archives.'),
+      crawlerDns: flag
+        .default(false)
+        .describe(
+          'Also look up who calls itself a search engine by reverse and forward DNS, off the request’s path.',
+        ),
+    },
+    'expected a mapping',
+  )
+  .prefault({})
+
+/** What the pages say beside their own words. */
+const pageSchema = z
+  .strictObject(
+    {
+      name: text.max(200).optional().describe('Name of the site or its operator.'),
+      logo: text
+        .optional()
+        .describe('SVG or PNG file of at most 4 kB, shown on the pages; relative to the configuration file.'),
+      phone: text.max(64).optional().describe('Telephone number for people who need help.'),
+      mail: z
+        .string(MAIL)
+        .regex(/^[^\s@<>"]{1,64}@[^\s@<>"]{1,190}$/, MAIL)
+        .optional()
+        .describe('Mail address for people who need help.'),
+      link: z
+        .strictObject(
+          {
+            href: z
+              .string(WEB)
+              .max(512, WEB)
+              .regex(/^https?:\/\/[^\s"<>]+$/, WEB)
+              .describe('Where.'),
+            text: text.max(200).describe('What it is called.'),
+          },
+          'expected `href:` and `text:`',
+        )
+        .optional()
+        .describe('Another place that works meanwhile.'),
+      notice: z
+        .union(
+          [
+            text.max(1000),
+            z.record(
+              z.string(LANGUAGE).regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, LANGUAGE),
+              text.max(1000),
+            ),
+          ],
+          'expected a text, or one for each language',
+        )
+        .optional()
+        .describe('A sentence of the operator’s own; one text, or one by language.'),
+      language: z
+        .string(LANGUAGE)
+        .regex(/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, LANGUAGE)
+        .default('fr')
+        .describe('Language for those whose own is not among the pages’.'),
+    },
+    'expected a mapping',
+  )
+  .prefault({})
+
 export const listenSchema = z.strictObject({
   address: text.default('::').describe('Address to listen on; `::` takes IPv4 too.'),
   port: z.number(PORT).int(PORT).min(0, PORT).max(65535, PORT).describe('TCP port.'),
@@ -126,6 +267,8 @@ export const siteSchema = z.strictObject({
     .describe('Active check of each origin. Without it an origin rests after failures of its own.'),
   bodyBytes: size('5GB').describe('Largest request body.'),
   originTimeout: duration('60s').describe('Longest wait for the first byte of the origin’s answer.'),
+  challenge: challengeSchema.describe('How people get in while the site is overloaded.'),
+  page: pageSchema.describe('What the pages of Digue say of the site.'),
 })
 
 const AUTO = 'expected a whole number above 0, or "auto"'
@@ -162,6 +305,11 @@ const common = {
     .union([count(THREADS).max(256, THREADS), z.literal('auto')], THREADS)
     .default('auto')
     .describe('Edge threads; `auto` is one per core.'),
+  keys: text
+    .default('keys')
+    .describe(
+      'File with the secret from which all tokens are made: 64 hexadecimal digits, mode 0600; made when it is not there. Relative to the state directory. Machines that share it accept each other’s tokens.',
+    ),
   trustedProxies: z
     .array(cidr, 'expected a list of networks')
     .max(4096, 'expected at most 4096 networks')
@@ -254,4 +402,6 @@ export const folderFileSchema = z.strictObject({ sites: z.array(siteEntry) })
 export type Config = z.output<typeof configSchema>
 export type SiteConfig = z.output<typeof siteSchema>
 export type ListenConfig = z.output<typeof listenSchema>
+export type ChallengeConfig = SiteConfig['challenge']
+export type PageConfig = SiteConfig['page']
 export type LimitsConfig = z.output<typeof limitsSchema>
