@@ -57,6 +57,9 @@ const USAGE = `Usage: npm run bench:slow -- [options]
 
 Full: 4 modes × 5 servers × 30 s, about 12 minutes. --quick: 10 s each, about 5.`
 
+/** It may end every 2 s. */
+const MOST_STARTS = 200
+
 await main(async () => {
   const chosen = options(USAGE, {
     mode: { value: 'NAME', many: true, help: `Only ${Object.keys(MODES).join(', ')}.` },
@@ -129,32 +132,50 @@ async function attack(
   const place = await makePlace({ originPort: origin.port })
   let peer: RunningPeer | undefined
   let tool: Child | undefined
+  let over = false
+  let again: Promise<void> | undefined
   try {
     peer = await start(place)
     const url = `http://127.0.0.1:${peer.port}/`
-    tool = new Child(
-      'slowhttptest',
-      [
-        need('slowhttptest'),
-        '-c',
-        String(connections),
-        '-r',
-        '500',
-        '-l',
-        String(seconds + 20),
-        '-p',
-        '3',
-        '-u',
-        url,
-        ...flags,
-      ],
-      { core: CORES?.load },
-    )
+    const launch = () =>
+      new Child(
+        'slowhttptest',
+        [
+          need('slowhttptest'),
+          '-c',
+          String(connections),
+          '-r',
+          '500',
+          '-l',
+          String(seconds + 20),
+          '-p',
+          '3',
+          '-u',
+          url,
+          ...flags,
+        ],
+        { core: CORES?.load },
+      )
+    tool = launch()
+    // A server that answers everything at once leaves it without connections: it begins anew.
+    again = (async () => {
+      for (let starts = 1; starts < MOST_STARTS; starts++) {
+        while (!tool.exited && !over) await new Promise((resolve) => setTimeout(resolve, 100))
+        if (over) return
+        if (!tool.output.includes('No open connections left'))
+          throw new BenchError('BENCH_TOOL_FAILED', `slowhttptest ended at once:\n${tool.output}`)
+        tool = launch()
+      }
+    })()
     // Half its connections per second: by then the attack stands.
-    await new Promise((resolve) => setTimeout(resolve, 2500))
-    if (tool.exited) throw new BenchError('BENCH_TOOL_FAILED', `slowhttptest ended at once:\n${tool.output}`)
-    return await probe(peer.port, seconds)
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, 2500)), again])
+    const probed = await probe(peer.port, seconds)
+    over = true
+    await again
+    return probed
   } finally {
+    over = true
+    await again?.catch(() => {})
     if (tool && !tool.exited) {
       tool.process.kill('SIGKILL')
       await once(tool.process, 'exit')
