@@ -1,0 +1,32 @@
+export { type Challenge, issueChallenge, readChallenge } from './challenge.ts'
+export {
+  type Clearance,
+  clearanceId,
+  grantClearance,
+  meteredUntilS,
+  readClearance,
+  renewed,
+  writeClearance,
+} from './clearance.ts'
+export { KeyRing, MASTER_BYTES, newMaster, PERIOD_S, PURPOSES, type Purpose } from './keys.ts'
+export { NONCE_BYTES, type Proof, readProof, SEED_BYTES } from './proof.ts'
+export {
+  CHALLENGE_PATH,
+  CLEARANCE_COOKIE,
+  CLEARANCE_MOST_S,
+  CLEARANCE_S,
+  CLOCK_SKEW_S,
+  EPOCH_S,
+  EPOCHS_VALID,
+  KNOWN_COOKIE,
+  LEAST_PRICE,
+  MOST_PARTS,
+  MOST_PRICE,
+  OWN_PATH,
+  PARAMETER,
+  PROOF_PATH,
+  REPLAY_PATH,
+  TICKET_COOKIE,
+  TOKEN_FAULTS,
+  type TokenFault,
+} from './protocol.ts'
