@@ -9,6 +9,7 @@ export {
   writeClearance,
 } from './clearance.ts'
 export { KeyRing, MASTER_BYTES, newMaster, PERIOD_S, PURPOSES, type Purpose } from './keys.ts'
+export { METER_SLOTS, Meter, type MeterMemory } from './meter.ts'
 export { NONCE_BYTES, type Proof, readProof, SEED_BYTES } from './proof.ts'
 export {
   CHALLENGE_PATH,
