@@ -31,3 +31,4 @@ export {
   TOKEN_FAULTS,
   type TokenFault,
 } from './protocol.ts'
+export { readTicket, TICKET_S, type Ticket, writeTicket } from './ticket.ts'
