@@ -8,7 +8,29 @@ export {
   renewed,
   writeClearance,
 } from './clearance.ts'
+export {
+  mayHoldOurs,
+  type OurCookies,
+  readCookies,
+  setCookie,
+  type TakenParameter,
+  takeParameter,
+  withoutOurs,
+  withParameter,
+} from './cookies.ts'
 export { KeyRing, MASTER_BYTES, newMaster, PERIOD_S, PURPOSES, type Purpose } from './keys.ts'
+export {
+  dayOf,
+  earn,
+  isKnown,
+  KNOWN_DAYS,
+  KNOWN_S,
+  KnownQuota,
+  type KnownQuotaOptions,
+  type KnownToken,
+  readKnown,
+  writeKnown,
+} from './known.ts'
 export { METER_SLOTS, Meter, type MeterMemory } from './meter.ts'
 export { NONCE_BYTES, type Proof, readProof, SEED_BYTES } from './proof.ts'
 export {
