@@ -7,25 +7,27 @@
  * words as the hash sees them; `swapped` turns such a word into the nonce that is sent, and back.
  */
 
-/** Finds a nonce: how far behind `start` it is, or -1 when there is none among `count` (a multiple of 4). */
+/** Finds a nonce: how far behind `start` it is, or -1 when there is none among `count` (a multiple of 8). */
 export type Search = (words: Int32Array, start: number, count: number, mask: number) => number
 
 export const IV: readonly number[] = [
   0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 ]
 
-/** Where a round takes its sixteen words from: ten rounds, a hexadecimal digit each. */
-export const SIGMA =
+/** Which word of the message each of the ten rounds takes at its sixteen places. */
+export const SIGMA: readonly number[] = Array.from(
   '0123456789abcdef' +
-  'ea489fd61c02b753' +
-  'b8c052fdae367194' +
-  '7931dcbe265a40f8' +
-  '905724afe1bc683d' +
-  '2c6a0b834d75fe19' +
-  'c51fed4a0763928b' +
-  'db7ec13950f4862a' +
-  '6fe9b308c2d714a5' +
-  'a2847615fb9e3cd0'
+    'ea489fd61c02b753' +
+    'b8c052fdae367194' +
+    '7931dcbe265a40f8' +
+    '905724afe1bc683d' +
+    '2c6a0b834d75fe19' +
+    'c51fed4a0763928b' +
+    'db7ec13950f4862a' +
+    '6fe9b308c2d714a5' +
+    'a2847615fb9e3cd0',
+  (digit) => Number.parseInt(digit, 16),
+)
 
 /** The state a hash begins with: chaining value, IV, length 40, last block. */
 export function firstState(): number[] {

@@ -15,7 +15,7 @@ const m = new Int32Array(160)
 export function searchInJavaScript(words: Int32Array, start: number, count: number, mask: number): number {
   const places: number[] = []
   for (let k = 0; k < 160; k++) {
-    const word = Number.parseInt(SIGMA[k]!, 16)
+    const word = SIGMA[k]!
     m[k] = word < 9 ? words[word]! : 0
     if (word === 9) places.push(k)
   }
