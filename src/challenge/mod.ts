@@ -32,6 +32,7 @@ export {
   writeKnown,
 } from './known.ts'
 export { METER_SLOTS, Meter, type MeterMemory } from './meter.ts'
+export { PRICE_TICK_MS, Prices, type PricesMemory } from './prices.ts'
 export { NONCE_BYTES, type Proof, readProof, SEED_BYTES } from './proof.ts'
 export {
   CHALLENGE_PATH,
@@ -53,4 +54,6 @@ export {
   TOKEN_FAULTS,
   type TokenFault,
 } from './protocol.ts'
+export { checkParts, PART_BITS, partInput, solve, type Work } from './puzzle.ts'
+export { SOLVER } from './solver-bundle.ts'
 export { readTicket, TICKET_S, type Ticket, writeTicket } from './ticket.ts'
