@@ -13,7 +13,7 @@
  * the engine's own.
  *
  * Nearly every client is none of them, so the first look is at the first octet (or 16 bits), read
- * from the text: 10 ns and no memory instead of 100 for parsing. Measured in README.md.
+ * from the text: 20 ns and no memory, where parsing and searching take 240. README.md has the figures.
  */
 import { assert } from '#kit'
 import { type Cidr, CidrSet, parseAddress, parseCidr } from '#networks'
@@ -76,10 +76,11 @@ export class Crawlers {
 
   /** Engine that crawls from the address, such as "google"; undefined for everybody else. */
   engineOf(addressText: string): string | undefined {
-    if (this.#listed.size === 0 && !this.#mayBe(addressText)) return undefined
+    const mayBeShipped = this.#mayBe(addressText)
+    if (!mayBeShipped && this.#listed.size === 0) return undefined
     const address = parseAddress(addressText)
     if (address === undefined) return undefined
-    for (const { engine, set } of this.#engines) if (set.has(address)) return engine
+    if (mayBeShipped) for (const { engine, set } of this.#engines) if (set.has(address)) return engine
     return this.#listed.has(address) ? LISTED_ENGINE : undefined
   }
 

@@ -162,8 +162,10 @@ export function neverChallengedFault(pattern: string): string | undefined {
 }
 
 export class NeverChallenged {
-  readonly #exact = new Set<string>()
-  readonly #beginnings: string[] = []
+  /** By length and letter behind the first slash: a look-up by text would have to copy the text. */
+  readonly #exact = new Map<number, string[]>()
+  /** By the letter behind the first slash. */
+  readonly #beginnings: string[][] = Array.from({ length: LETTERS }, () => [])
   readonly #endings: string[] = []
 
   /** Patterns with a fault, and those that no plain path can match, are left out. */
@@ -173,49 +175,81 @@ export class NeverChallenged {
       const star = pattern.indexOf('*')
       const path = plain(pattern.replace('*', ''))
       if (path === undefined) continue
-      if (star === -1) this.#exact.add(withoutPageEnding(withoutSlash(path)))
+      if (star === -1) this.#addExact(path)
       else if (star === 0) this.#endings.push(path)
       else {
-        this.#beginnings.push(path)
-        if (path.endsWith('/')) this.#exact.add(withoutSlash(path))
+        this.#beginnings[letterAt(path, 1, path.length)]!.push(path)
+        if (path.endsWith('/')) this.#addExact(path)
       }
     }
   }
 
-  /** `target` is a request target with or without query. */
-  has(target: string): boolean {
-    const path = plain(target)
-    if (path === undefined) return false
-    if (this.#matches(path)) return true
-    const end = languageEnd(path)
-    return end > 0 && this.#matches(path.slice(end))
+  #addExact(path: string): void {
+    const name = path.slice(0, nameEnd(path, 0, path.length))
+    const key = name.length * LETTERS + letterAt(name, 1, name.length)
+    const alike = this.#exact.get(key)
+    if (alike === undefined) this.#exact.set(key, [name])
+    else alike.push(name)
   }
 
-  #matches(path: string): boolean {
-    for (const beginning of this.#beginnings) if (path.startsWith(beginning)) return true
-    for (const ending of this.#endings) if (path.endsWith(ending)) return true
-    return this.#exact.has(withoutPageEnding(withoutSlash(path)))
+  /** `target` is a request target with or without query. */
+  has(target: string): boolean {
+    const read = readPath(target)
+    if (read >= 0) return this.#hasPath(target, read)
+    const path = plain(target)
+    return path !== undefined && this.#hasPath(path, path.length)
+  }
+
+  #hasPath(path: string, end: number): boolean {
+    if (this.#matches(path, 0, end)) return true
+    const start = languageEnd(path, end)
+    return start > 0 && this.#matches(path, start, end)
+  }
+
+  #matches(path: string, start: number, end: number): boolean {
+    const letter = letterAt(path, start + 1, end)
+    for (const part of this.#beginnings[letter]!) if (holds(path, start, end, part)) return true
+    for (const part of this.#endings) if (holds(path, end - part.length, end, part)) return true
+    const nameLength = nameEnd(path, start, end) - start
+    const alike = this.#exact.get(nameLength * LETTERS + letter)
+    if (alike !== undefined) for (const name of alike) if (holds(path, start, end, name)) return true
+    return false
   }
 }
 
 const SLASH = 47
+/** ASCII, and one for all others. */
+const LETTERS = 129
+
+/** `part` stands in `path` at `at` and before `end`. `startsWith` and `endsWith` are slower calls. */
+function holds(path: string, at: number, end: number, part: string): boolean {
+  if (at < 0 || end - at < part.length) return false
+  for (let i = 0; i < part.length; i++) if (path.charCodeAt(at + i) !== part.charCodeAt(i)) return false
+  return true
+}
+
+function letterAt(path: string, at: number, end: number): number {
+  const c = at < end ? path.charCodeAt(at) : 128
+  return c < 128 ? c : 128
+}
+
+/** End of the path in a target that can be looked at as it stands, as nearly all can; -1: it must be read first. */
+function readPath(target: string): number {
+  let last = 0
+  for (let i = 0; i < target.length; i++) {
+    const c = target.charCodeAt(i)
+    if (c === 63 || c === 35) return i
+    // Capitals, "%", ";", "\", what is no visible ASCII, and a slash before a dot or a slash.
+    if ((c >= 65 && c <= 90) || c === 37 || c === 59 || c === 92 || c > 126 || c < 33) return -1
+    if (last === SLASH && (c === SLASH || c === 46)) return -1
+    last = c
+  }
+  return target.length
+}
 
 /** Path in lower case, escapes decoded, slashes joined; undefined where two readers may disagree about it. */
 function plain(target: string): string | undefined {
-  let isPlain = true
-  let end = 0
-  for (; end < target.length; end++) {
-    const c = target.charCodeAt(end)
-    if (c === 63 || c === 35) break
-    // "%", ";", "\", beyond ASCII, or a slash before a dot or a slash: to be looked at.
-    if (c === 37 || c === 59 || c === 92 || c > 126 || c < 33) isPlain = false
-    else if (c === SLASH && end + 1 < target.length) {
-      const next = target.charCodeAt(end + 1)
-      if (next === SLASH || next === 46) isPlain = false
-    }
-  }
-  const path = end === target.length ? target : target.slice(0, end)
-  return isPlain ? path.toLowerCase() : unfolded(path)
+  return unfolded(target.split(/[?#]/, 1)[0]!)
 }
 
 function unfolded(path: string): string | undefined {
@@ -235,29 +269,31 @@ function unfolded(path: string): string | undefined {
     .replace(/\/{2,}/g, '/')
 }
 
-function withoutSlash(path: string): string {
-  return path.length > 1 && path.charCodeAt(path.length - 1) === SLASH ? path.slice(0, -1) : path
-}
-
 const PAGE_ENDINGS: readonly string[] = ['.html', '.htm', '.php', '.aspx', '.jsp']
 
-function withoutPageEnding(path: string): string {
-  const dot = path.lastIndexOf('.')
-  if (dot < path.length - 5 || dot < 2) return path
-  for (const ending of PAGE_ENDINGS) if (path.endsWith(ending)) return path.slice(0, dot)
-  return path
+/** Where the name of a page ends: before a slash at the end, or an ending such as ".html". */
+function nameEnd(path: string, start: number, end: number): number {
+  if (end > start + 1 && path.charCodeAt(end - 1) === SLASH) return end - 1
+  for (let dot = end - 4; dot >= end - 5 && dot > start + 1; dot--) {
+    if (path.charCodeAt(dot) === 46) return PAGE_ENDINGS.includes(path.slice(dot, end)) ? dot : end
+  }
+  return end
 }
 
 /** Where "/fr" or "/pt-br" in front of a path ends; 0 without one. */
-function languageEnd(path: string): number {
-  const end = path.indexOf('/', 1)
-  if (end < 3 || end > 8) return 0
-  for (let i = 1; i < end; i++) {
-    const c = path.charCodeAt(i)
-    const isLetter = c >= 97 && c <= 122
-    if (!isLetter && !((c === 45 || c === 95) && (i === 3 || i === 4))) return 0
+function languageEnd(path: string, end: number): number {
+  let i = 1
+  while (i < end && isLetter(path.charCodeAt(i))) i++
+  if (i < 3 || i > 4) return 0
+  const c = path.charCodeAt(i)
+  if (c === 45 || c === 95) {
+    const region = ++i
+    while (i < end && isLetter(path.charCodeAt(i))) i++
+    if (i < region + 2 || i > region + 4) return 0
   }
-  // "/feeds/x": five letters without a "-" are no language.
-  const c = path.charCodeAt(3)
-  return end <= 4 || c === 45 || c === 95 || path.charCodeAt(4) === 45 || path.charCodeAt(4) === 95 ? end : 0
+  return i < end && path.charCodeAt(i) === SLASH ? i : 0
+}
+
+function isLetter(c: number): boolean {
+  return c >= 97 && c <= 122
 }
