@@ -35,6 +35,14 @@ export { METER_SLOTS, Meter, type MeterMemory } from './meter.ts'
 export { PRICE_TICK_MS, Prices, type PricesMemory } from './prices.ts'
 export { NONCE_BYTES, type Proof, readProof, SEED_BYTES } from './proof.ts'
 export {
+  type Judged,
+  ProofDesk,
+  type ProofDeskOptions,
+  type ProofOrder,
+  type ProofWork,
+  type Waiting as WaitingProof,
+} from './proof-desk.ts'
+export {
   CHALLENGE_PATH,
   CLEARANCE_COOKIE,
   CLEARANCE_MOST_S,
