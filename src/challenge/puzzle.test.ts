@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { NONCE_BYTES } from './proof.ts'
 import { MOST_PARTS } from './protocol.ts'
-import { checkParts, NONCE_BYTES, PART_BITS, partInput, solve } from './puzzle.ts'
+import { checkParts, PART_BITS, partInput, solve } from './puzzle.ts'
 
 const sixteen = fc.uint8Array({ minLength: 16, maxLength: 16 })
 /** Enough that a changed byte almost never fits by luck: 2^-12 per part, with seeds fixed below. */

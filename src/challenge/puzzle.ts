@@ -19,13 +19,12 @@
  * WebAssembly is an eighth of a page, and OpenSSL checks one part in less than a microsecond.
  */
 import { hash } from 'node:crypto'
+import { NONCE_BYTES, SEED_BYTES } from './proof.ts'
 import { MOST_PARTS } from './protocol.ts'
 import { maskOf, swapped, wordsOf } from './solver/blake2s.ts'
 import { searchInJavaScript } from './solver/kernel-javascript.ts'
 
-export const MAC_BYTES = 16
-export const SEED_BYTES = 16
-export const NONCE_BYTES = 4
+const MAC_BYTES = 16
 
 /** 262,144 hashes in the mean. */
 export const PART_BITS = 18

@@ -215,13 +215,11 @@ export function solve(
   } catch {}
   findMeans(browser, (found) => {
     means = found
-    for (const { worker } of hands) {
-      try {
-        worker.postMessage(found)
-      } catch {
-        // A browser that cannot send modules.
-        worker.postMessage({ simd: false })
-      }
+    try {
+      for (const { worker } of hands) worker.postMessage(found)
+    } catch {
+      // A browser that cannot send modules: without word from us, workers use JavaScript.
+      means = { simd: false }
     }
     go()
   })
