@@ -125,10 +125,13 @@ test('it is renewed in the last third of its life, and never beyond three hours 
 
 test('its meter is kept at least as long as any clearance that its exchange leads to', () => {
   fc.assert(
-    fc.property(fc.nat(CLEARANCE_MOST_S), (ageS) => {
-      const at = now + ageS
-      const until = meteredUntilS(clearance, at)
-      assert.ok(until >= clearance.expiresS && until >= (renewed(clearance, at)?.expiresS ?? 0))
+    fc.property(fc.nat(CLEARANCE_S - 1), fc.nat(110), (ageS, tookS) => {
+      const until = meteredUntilS(clearance, now + ageS)
+      const next = renewed(clearance, now + ageS + tookS)
+      assert.ok(until >= clearance.expiresS && until >= (next?.expiresS ?? 0))
     }),
   )
+  assert.equal(meteredUntilS(clearance, now + 1000), clearance.expiresS)
+  const last = { ...clearance, expiresS: now + CLEARANCE_MOST_S }
+  assert.equal(meteredUntilS(last, now + CLEARANCE_MOST_S - 1), now + CLEARANCE_MOST_S)
 })

@@ -99,11 +99,16 @@ export function renewed(clearance: Clearance, nowS: number): Clearance | undefin
   return expires > expiresS ? { ...clearance, expiresS: expires } : undefined
 }
 
+/** Between the admission of an exchange and its answer's head, in which a renewal goes out, s. */
+const EXCHANGE_S = 120
+
 /**
  * Until when what this clearance spends has to be remembered: as long as anybody can hold a clearance
- * with this id, one that this very exchange renews included. Not simply for the longest life there is:
- * that would fill the meter six times as fast.
+ * with this id, one that this very exchange renews at its end included. Not simply for the longest life
+ * there is: that would fill the meter six times as fast.
  */
 export function meteredUntilS(clearance: Clearance, nowS: number): number {
-  return renewed(clearance, nowS)?.expiresS ?? clearance.expiresS
+  return (
+    renewed(clearance, Math.min(nowS + EXCHANGE_S, clearance.expiresS - 1))?.expiresS ?? clearance.expiresS
+  )
 }
