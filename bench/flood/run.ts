@@ -5,17 +5,23 @@ import { certificate, HOST } from '../lib/certificate.ts'
 import { makePlace, removeFolder } from '../lib/place.ts'
 import { Child, CORES, cpuMs, memory, stolenMs } from '../lib/processes.ts'
 import { fairness } from '../lib/stats.ts'
-import { type Tally, tally, timeToServe } from '../load/accounting.ts'
-import type { AttackPlan, AttackResult, Plan, Target, VisitorPlan } from '../load/plan.ts'
+import { type Tally, tally, timeToServe, timeUntilStable } from '../load/accounting.ts'
+import type { AttackPlan, AttackResult, Cohort, Target, VisitorPlan } from '../load/plan.ts'
 import type { VisitorResult } from '../load/visitors.ts'
 import { type OriginPlan, type OriginStats, USUAL_ORIGIN } from '../origin/origin.ts'
 import type { Peer, PeerPlace, RunningPeer, Variant } from '../peers/peer.ts'
-import { HOLDERS, REGULARS, type Scenario, type Timing } from './scenarios.ts'
+import { HOLDERS, REGULARS } from './people.ts'
+import type { Attack, Scenario, Timing } from './scenario.ts'
 
 const LOAD = join(import.meta.dirname, '../load/worker.ts')
 const ORIGIN = join(import.meta.dirname, '../origin/main.ts')
 const DEADLINE_MS = 10_000
 const LATE_S = 5
+/**
+ * Of all attackers together. Within what every peer can hold with 20,000 descriptors, two per proxied
+ * connection: running out of connections is a question of its own (bench:slow).
+ */
+const MOST_CONNECTIONS = 8000
 
 export interface Progress {
   readonly second: number
@@ -29,11 +35,13 @@ export interface RunRecord {
   readonly peer: string
   readonly setting: string
   readonly timing: Timing
-  /** Visitors who arrived in the flood; `settled` leaves out its first second. */
+  /** Visitors who arrived in the flood; `settled` leaves out its first second, unless the scenario counts it. */
   readonly flood: Tally
   readonly settled: Tally
   readonly calm: Tally
+  /** By cohort, settled and in calm weather. */
   readonly cohorts: Readonly<Record<string, Tally>>
+  readonly calmCohorts: Readonly<Record<string, Tally>>
   /** Share of finished origin time that went into pages which visitors received. */
   readonly originShare: number
   /** Share of the origin's capacity that went into such pages. */
@@ -42,6 +50,8 @@ export interface RunRecord {
   readonly mitigatedS: number | null
   /** The same with 99 %: "full throughput". */
   readonly recoveredS: number | null
+  /** Seconds from the attackers' first request until 99 % are served and stay served for 10 s; null when never. */
+  readonly stableS: number | null
   /** Jain's index over the providers' shares of visitors served. */
   readonly fairness: number
   /** CPU of the peer in the flood, as a share of one core. */
@@ -51,7 +61,14 @@ export interface RunRecord {
   readonly rss: number
   readonly peakRss: number
   readonly origin: { readonly busyMs: number; readonly answered: number; readonly turnedAway: number }
+  /** The first of the attacks, and all of them. */
   readonly attack: AttackResult | null
+  readonly attacks: readonly AttackResult[]
+  /** Bytes that attackers received per request they sent, in the mean; null without attackers. */
+  readonly bytesPerRequest: number | null
+  /** CPU of everything but the server under test, as shares of the one core they have together. */
+  readonly loadCpu: { readonly visitors: number; readonly attackers: number; readonly origin: number }
+  readonly payments: VisitorResult['payments']
   readonly streams: VisitorResult['streams']
   readonly downloads: VisitorResult['downloads']
   readonly perSecond: readonly {
@@ -66,6 +83,10 @@ export interface RunOptions {
   readonly timing: Timing
   /** New connections with handshake per second that one core can do. */
   readonly handshakesPerSecond: number
+  /** Another seed is other arrivals of the same people; the same for all peers. Default 1. */
+  readonly seed?: number
+  /** No visitor waits longer than this: for a sweep, which only compares. */
+  readonly mostDeadlineMs?: number
   readonly onProgress?: (progress: Progress) => void
 }
 
@@ -110,11 +131,12 @@ export async function runOnce(
     const visitors = new Child('visitors', [process.execPath, LOAD], { core: CORES?.load, ipc: true })
     // Politer than visitors and origin: when the core is full, it is the flood that gets thinner, and
     // the table says so.
-    const attackers = scenario.attack
-      ? new Child('attackers', [process.execPath, LOAD], { core: CORES?.load, ipc: true, nice: 5 })
-      : undefined
-    children.push(visitors, ...(attackers ? [attackers] : []))
-    await Promise.all([visitors.message('ready'), attackers?.message('ready')])
+    const attacks = scenario.attack ? [scenario.attack, ...(scenario.also ?? [])] : []
+    const attackers = attacks.map(
+      () => new Child('attackers', [process.execPath, LOAD], { core: CORES?.load, ipc: true, nice: 5 }),
+    )
+    children.push(visitors, ...attackers)
+    await Promise.all([visitors, ...attackers].map((child) => child.message('ready')))
 
     const lead = scenario.lateStart ? LATE_S : options.timing.calmS
     const timing: Timing = { calmS: lead, floodS: options.timing.floodS }
@@ -131,15 +153,29 @@ export async function runOnce(
         },
       )
     watch(visitors)
+    const cohorts = scenario
+      .cohorts(timing)
+      .map((cohort) => ({ ...cohort, deadlineMs: deadlineMs(cohort, options) }))
+    const lastMs = Math.max(DEADLINE_MS, ...cohorts.map((cohort) => cohort.deadlineMs))
     const visited = visitors.message<VisitorResult>('result')
-    visitors.send(visitorPlan(scenario, target, startAtMs, timing))
-    let attacked: Promise<AttackResult> | undefined
-    if (attackers && scenario.attack) {
-      watch(attackers)
-      attacked = attackers.message<AttackResult>('result')
-      attacked.catch(() => {})
-      attackers.send(attackPlan(scenario, target, startAtMs, timing, options.handshakesPerSecond))
-    }
+    visitors.send(visitorPlan(scenario, cohorts, target, startAtMs, timing, options.seed ?? 1))
+    const attacked = attackers.map((child, i) => {
+      watch(child)
+      const result = child.message<AttackResult>('result')
+      result.catch(() => {})
+      const share = MOST_CONNECTIONS / attackers.length
+      child.send({
+        ...attackPlan(attacks[i]!, peer.name, target, startAtMs, {
+          seed: 2 + i,
+          fromS: scenario.lateStart ? 0 : timing.calmS,
+          // Goes on until the last visitor's fate is known; told to stop before.
+          untilS: timing.calmS + timing.floodS + lastMs / 1000 + 5,
+          handshakes: options.handshakesPerSecond,
+          maxConnections: share,
+        }),
+      })
+      return result
+    })
     visited.catch(() => {})
     const timer = setInterval(() => {
       options.onProgress?.({
@@ -161,17 +197,19 @@ export async function runOnce(
       if (scenario.slower) await ask({ do: 'slow', factor: scenario.slower })
       const before = await ask({ do: 'stats' })
       const cpuBefore = cpuMs(running!.pids())
+      const originBefore = cpuMs([origin.pid])
       const stolenBefore = stolenMs()
       const wallBefore = performance.now()
       await sleepUntil(startAtMs + endS * 1000)
       const after = await ask({ do: 'stats' })
       const wallMs = performance.now() - wallBefore
       const cpuShare = (cpuMs(running!.pids()) - cpuBefore) / wallMs
+      const originCpu = (cpuMs([origin.pid]) - originBefore) / wallMs
       const stolenShare = (stolenMs() - stolenBefore) / (wallMs * availableParallelism())
       const { rss, peak } = memory(running!.pids())
       const result = await visited
-      attackers?.send({ stop: true })
-      const attack = (await attacked) ?? null
+      for (const child of attackers) child.send({ stop: true })
+      const attackResults = await Promise.all(attacked)
       return record({
         scenario,
         peer,
@@ -179,8 +217,10 @@ export async function runOnce(
         timing,
         fromS,
         endS,
+        startAtMs,
         result,
-        attack,
+        attacks: attackResults,
+        originCpu,
         before,
         after,
         cpuShare,
@@ -199,50 +239,57 @@ export async function runOnce(
   }
 }
 
-function visitorPlan(scenario: Scenario, target: Target, startAtMs: number, timing: Timing): VisitorPlan {
+function deadlineMs(cohort: Cohort, options: RunOptions): number {
+  return Math.min(cohort.deadlineMs ?? DEADLINE_MS, options.mostDeadlineMs ?? Number.POSITIVE_INFINITY)
+}
+
+function visitorPlan(
+  scenario: Scenario,
+  cohorts: readonly Cohort[],
+  target: Target,
+  startAtMs: number,
+  timing: Timing,
+  seed: number,
+): VisitorPlan {
   return {
     role: 'visitors',
     target,
-    seed: 1,
+    seed,
     startAtMs,
     seconds: timing.calmS + timing.floodS,
     deadlineMs: DEADLINE_MS,
-    cohorts: scenario.cohorts(timing),
+    cohorts,
     streams: HOLDERS.slice(0, scenario.streams ?? 0),
     downloads: HOLDERS.slice(50, 50 + (scenario.downloads ?? 0)),
   }
 }
 
 function attackPlan(
-  scenario: Scenario,
+  attack: Attack,
+  peer: string,
   target: Target,
   startAtMs: number,
-  timing: Timing,
-  handshakes: number,
-): Plan {
-  const attack = scenario.attack!
+  at: { seed: number; fromS: number; untilS: number; handshakes: number; maxConnections: number },
+): AttackPlan {
   const each = attack.perSecond
-  const plan: AttackPlan = {
+  return {
     role: 'attackers',
     target,
-    seed: 2,
+    seed: at.seed,
     startAtMs,
-    fromS: scenario.lateStart ? 0 : timing.calmS,
-    // Goes on until the last visitor's fate is known; told to stop before.
-    untilS: timing.calmS + timing.floodS + DEADLINE_MS / 1000 + 5,
+    fromS: at.fromS,
+    untilS: at.untilS,
     sources: attack.sources,
-    perSecond: typeof each === 'number' ? each * attack.sources.length : each.handshakes * handshakes,
+    perSecond: typeof each === 'number' ? each * attack.sources.length : each.handshakes * at.handshakes,
     connection: attack.connection ?? 'keep',
     tls: attack.tls ?? false,
     finishShare: 0.3,
     path: attack.path ?? 'page',
     patienceMs: 10_000,
-    // Within what every peer can hold with 20,000 descriptors, two per proxied connection: running out
-    // of connections is a question of its own (bench:slow).
-    maxConnections: 8000,
+    maxConnections: at.maxConnections,
     ...(attack.pulse ? { pulse: attack.pulse } : {}),
+    ...(attack.behaviour ? { behaviour: attack.behaviour(peer) } : {}),
   }
-  return plan
 }
 
 interface Measured {
@@ -252,8 +299,10 @@ interface Measured {
   readonly timing: Timing
   readonly fromS: number
   readonly endS: number
+  readonly startAtMs: number
   readonly result: VisitorResult
-  readonly attack: AttackResult | null
+  readonly attacks: readonly AttackResult[]
+  readonly originCpu: number
   readonly before: OriginStats
   readonly after: OriginStats
   readonly cpuShare: number
@@ -266,7 +315,13 @@ interface Measured {
 function record(m: Measured): RunRecord {
   const { rows } = m.result
   const window = { fromS: m.fromS, untilS: m.endS }
-  const settledWindow = { fromS: m.fromS + 1, untilS: m.endS }
+  const settledWindow = { fromS: m.scenario.fromOnset ? m.fromS : m.fromS + 1, untilS: m.endS }
+  const calmWindow = { fromS: 0, untilS: m.fromS }
+  const byCohort = (window: { fromS: number; untilS: number }) =>
+    Object.fromEntries(rows.cohorts.map((cohort) => [cohort, tally(rows, { ...window, cohort })]))
+  const firstMs = Math.min(...m.attacks.map((a) => a.firstSentAtMs).filter((at) => at > 0))
+  const firstS = Number.isFinite(firstMs) ? (firstMs - m.startAtMs) / 1000 : m.fromS
+  const sum = (of: (a: AttackResult) => number) => m.attacks.reduce((total, a) => total + of(a), 0)
   const flood = tally(rows, window)
   const busyMs = m.after.busyMs - m.before.busyMs
   const capacityMs = (m.after.atMs - m.before.atMs) * m.servers
@@ -284,14 +339,14 @@ function record(m: Measured): RunRecord {
     timing: m.timing,
     flood,
     settled: tally(rows, settledWindow),
-    calm: tally(rows, { fromS: 0, untilS: m.fromS }),
-    cohorts: Object.fromEntries(
-      rows.cohorts.map((cohort) => [cohort, tally(rows, { ...settledWindow, cohort })]),
-    ),
+    calm: tally(rows, calmWindow),
+    cohorts: byCohort(settledWindow),
+    calmCohorts: byCohort(calmWindow),
     originShare: busyMs > 0 ? Math.min(1, flood.costMs / busyMs) : 0,
     capacityShare: Math.min(1, flood.costMs / capacityMs),
     mitigatedS: timeToServe(rows, { ...window, goal: 0.95 }) ?? null,
     recoveredS: timeToServe(rows, { ...window, goal: 0.99 }) ?? null,
+    stableS: timeUntilStable(rows, { fromS: firstS, untilS: m.endS, goal: 0.99, staysS: 10 }) ?? null,
     fairness: fairness(shares.map((t) => t.served / t.asked)),
     cpuShare: m.cpuShare,
     stolenShare: m.stolenShare,
@@ -302,7 +357,22 @@ function record(m: Measured): RunRecord {
       answered: m.after.answered - m.before.answered,
       turnedAway: m.after.turnedAway - m.before.turnedAway,
     },
-    attack: m.attack,
+    attack: m.attacks[0] ?? null,
+    attacks: m.attacks,
+    bytesPerRequest:
+      m.attacks.length > 0
+        ? sum((a) => a.bytesReceived) /
+          Math.max(
+            1,
+            sum((a) => a.sent),
+          )
+        : null,
+    loadCpu: {
+      visitors: m.result.cpuShare,
+      attackers: sum((a) => a.cpuShare),
+      origin: m.originCpu,
+    },
+    payments: m.result.payments,
     streams: m.result.streams,
     downloads: m.result.downloads,
     perSecond: seconds.map((t) => ({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Accounting, tally, timeToServe } from './accounting.ts'
+import { Accounting, tally, timeToServe, timeUntilStable } from './accounting.ts'
 
 function rowsOf(list: { atS: number; fate: string; cohort?: string; latencyMs?: number }[]) {
   const accounting = new Accounting()
@@ -52,4 +52,20 @@ test('the time to serve is the start of the last good stretch', () => {
   assert.equal(timeToServe(rows, { fromS: 1, untilS: 6, goal: 0.95 }), 3)
   assert.equal(timeToServe(rows, { fromS: 4, untilS: 6, goal: 0.95 }), 0)
   assert.equal(timeToServe(rows, { fromS: 0, untilS: 4, goal: 0.95 }), undefined)
+})
+
+test('served for good begins where the first second and the next ten are served, not where one was lucky', () => {
+  // Ten per second for 20 s, of whom nobody is served before 1.5 s, but those of the fourth tenth.
+  const rows = rowsOf(
+    Array.from({ length: 200 }, (_, i) => ({
+      atS: i / 10 + 0.05,
+      fate: i >= 15 || i === 3 ? 'served' : 'timeout',
+    })),
+  )
+  const window = { fromS: 0, untilS: 20, goal: 0.99, staysS: 10 }
+  assert.equal(timeUntilStable(rows, window), 1.5)
+  assert.equal(timeUntilStable(rows, { ...window, fromS: 1 }), 0.5)
+  // The window ends before ten seconds have been seen.
+  assert.equal(timeUntilStable(rows, { ...window, untilS: 11 }), undefined)
+  assert.equal(timeUntilStable(rows, { ...window, goal: 0.9, fromS: 0.4 }), 1)
 })

@@ -8,10 +8,14 @@
  * gave up after two seconds made a plain first-come queue with five seconds of room look like a
  * defence that serves everybody. What stays unanswered for `patienceMs` is closed.
  *
+ * What they send, and what they do with an answer, is their behaviour (`behaviours.ts`); by default they
+ * ask for pages and read no more than the status.
+ *
  * Lean on purpose: one read buffer for all sockets, no timer per request, prebuilt heads. One core
  * sends well over 6,000 requests per second (see README).
  */
 import { connect, type Socket } from 'node:net'
+import { type Behaviour, behaviourOf, type Message } from './behaviours.ts'
 import { LeanTls } from './lean-tls.ts'
 import { loopback } from './loopback-only.ts'
 import type { AttackPlan, AttackResult } from './plan.ts'
@@ -21,22 +25,51 @@ import { ResponseReader } from './response-reader.ts'
 const SHARED = Buffer.allocUnsafe(65_536)
 const WORDS = 'abcdefghijklmnopqrstuvwxyz0123456789'
 
-/** Heads with random browsers, languages and odd fields, as flood tools send them. */
-function randomHeads(random: Random, host: string, count: number): string[] {
-  const word = (n: number) => Array.from({ length: n }, () => WORDS[below(random, WORDS.length)]).join('')
+type HeadKind = 'any' | 'navigation' | 'fetch'
+
+const word = (random: Random, n: number) =>
+  Array.from({ length: n }, () => WORDS[below(random, WORDS.length)]).join('')
+
+/**
+ * Heads with random browsers, languages and odd fields, as flood tools send them. Those that want to
+ * pass for a browser's navigation or script say so in every field.
+ */
+function randomHeads(random: Random, host: string, kind: HeadKind, count: number): string[] {
   return Array.from({ length: count }, () => {
-    const fields = shuffle(random, [
-      `User-Agent: Mozilla/5.0 (${pick(random, ['Windows NT 10.0; Win64; x64', 'X11; Linux x86_64', 'Macintosh; Intel Mac OS X 10_15_7'])}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${90 + below(random, 50)}.0.${below(random, 9999)}.${below(random, 200)} Safari/537.36`,
-      `Accept: ${pick(random, ['*/*', 'text/html,application/xhtml+xml', 'text/html,*/*;q=0.8'])}`,
-      `Accept-Language: ${pick(random, ['en-US', 'fr-FR', 'de', 'ru', 'pt-BR', 'zh-CN'])};q=0.${1 + below(random, 9)}`,
-      `Referer: https://${word(8)}.example.org/${word(5)}`,
-      `X-${word(6)}: ${word(12)}`,
-      `Cookie: ${word(5)}=${word(16)}`,
-      'Cache-Control: no-cache',
-    ])
-    return ` HTTP/1.1\r\nHost: ${host}\r\n${fields.slice(0, 3 + below(random, 5)).join('\r\n')}\r\n`
+    const agent = `User-Agent: Mozilla/5.0 (${pick(random, ['Windows NT 10.0; Win64; x64', 'X11; Linux x86_64', 'Macintosh; Intel Mac OS X 10_15_7'])}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/${90 + below(random, 50)}.0.${below(random, 9999)}.${below(random, 200)} Safari/537.36`
+    const language = `Accept-Language: ${pick(random, ['en-US', 'fr-FR', 'de', 'ru', 'pt-BR', 'zh-CN'])};q=0.${1 + below(random, 9)}`
+    const fields =
+      kind === 'any'
+        ? shuffle(random, [
+            agent,
+            `Accept: ${pick(random, ['*/*', 'text/html,application/xhtml+xml', 'text/html,*/*;q=0.8'])}`,
+            language,
+            `Referer: https://${word(random, 8)}.example.org/${word(random, 5)}`,
+            `X-${word(random, 6)}: ${word(random, 12)}`,
+            `Cookie: ${word(random, 5)}=${word(random, 16)}`,
+            'Cache-Control: no-cache',
+          ]).slice(0, 3 + below(random, 5))
+        : kind === 'navigation'
+          ? [agent, language, ...NAVIGATION_FIELDS]
+          : [agent, language, ...SCRIPT_FIELDS]
+    return ` HTTP/1.1\r\nHost: ${host}\r\n${fields.join('\r\n')}\r\n`
   })
 }
+
+const NAVIGATION_FIELDS = [
+  'Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+  'Sec-Fetch-Dest: document',
+  'Sec-Fetch-Mode: navigate',
+  'Sec-Fetch-Site: none',
+]
+const SCRIPT_FIELDS = [
+  'Accept: */*',
+  'Sec-Fetch-Dest: empty',
+  'Sec-Fetch-Mode: cors',
+  'Sec-Fetch-Site: same-origin',
+]
+
+const HEADS = 512
 
 /** Requests one connection may have unanswered before it is given up. */
 const PIPELINE = 16
@@ -58,7 +91,8 @@ export interface AttackProgress {
 export class AttackLoad {
   readonly plan: AttackPlan
   readonly #random: Random
-  readonly #heads: string[]
+  readonly #heads: Readonly<Record<HeadKind, string[]>>
+  readonly behaviour: Behaviour | undefined
   readonly #order: number[]
   /** Open connections by source, and those of them with nothing outstanding. */
   readonly #links: Link[][]
@@ -76,13 +110,27 @@ export class AttackLoad {
   #seen = { sent: 0, got: 0, shed: 0 }
   readonly #answers = new Map<string, number>()
   readonly #errors = new Map<string, number>()
+  #firstSentAtMs = 0
+  #bytes = 0
+  #cpu: NodeJS.CpuUsage = { user: 0, system: 0 }
 
   constructor(plan: AttackPlan) {
     loopback(plan.target.address)
     for (const address of plan.sources) loopback(address)
     this.plan = plan
     this.#random = seeded(plan.seed)
-    this.#heads = randomHeads(this.#random, plan.target.host, 512)
+    const heads = (kind: HeadKind) => randomHeads(this.#random, plan.target.host, kind, HEADS)
+    this.#heads = plan.behaviour
+      ? { any: [], navigation: heads('navigation'), fetch: heads('fetch') }
+      : { any: heads('any'), navigation: [], fetch: [] }
+    this.behaviour =
+      plan.behaviour &&
+      behaviourOf(plan.behaviour, {
+        sources: plan.sources,
+        perSecond: plan.perSecond,
+        random: this.#random,
+        page: () => this.#page(),
+      })
     this.#order = shuffle(
       this.#random,
       plan.sources.map((_, i) => i),
@@ -115,6 +163,7 @@ export class AttackLoad {
     const from = this.#t0 + this.plan.fromS * 1000
     let before = from
     let due = 0
+    this.#cpu = process.cpuUsage()
     return new Promise((resolve) => {
       const timer = setInterval(() => {
         const now = performance.now()
@@ -136,6 +185,10 @@ export class AttackLoad {
         this.#forget(now)
       }, 1)
     })
+  }
+
+  received(bytes: number): void {
+    this.#bytes += bytes
   }
 
   answered(status: number): void {
@@ -174,18 +227,24 @@ export class AttackLoad {
     // Every address in turn: each keeps exactly its own rate.
     const source = this.#order[this.#next++ % this.#order.length]!
     const random = this.#random
-    const query = Math.floor(random() * 2 ** 48).toString(36)
-    const path =
-      this.plan.path === 'search'
-        ? `/search?q=${query}`
-        : `/article/${below(random, 50)}?${query.slice(0, 3)}=${query}`
+    const message = this.behaviour?.message(source, now)
+    const kind: HeadKind = message ? (message.isFetch ? 'fetch' : 'navigation') : 'any'
     const client = this.plan.eachNew ? nthAddress(this.#next) : this.plan.sources[source]
     const own = this.plan.target.forwardedFor ? `X-Forwarded-For: ${client}\r\n` : ''
-    const text = `GET ${path}${this.#heads[below(random, 512)]}${own}Connection: ${this.plan.connection === 'keep' ? 'keep-alive' : 'close'}\r\n\r\n`
+    const cookie = message?.cookie ? `Cookie: ${message.cookie}\r\n` : ''
+    const connection = this.plan.connection === 'keep' ? 'keep-alive' : 'close'
+    const text = `GET ${message?.target ?? this.#page()}${this.#heads[kind][below(random, HEADS)]}${cookie}${own}Connection: ${connection}\r\n\r\n`
     const link = this.#idle[source]!.pop() ?? this.#open(source)
-    link.send(text)
-    this.#sent++
+    link.send(text, message)
+    if (this.#sent++ === 0) this.#firstSentAtMs = Date.now()
     this.#outstanding.push({ link, serial: link.serial, sentMs: now })
+  }
+
+  #page(): string {
+    const query = Math.floor(this.#random() * 2 ** 48).toString(36)
+    return this.plan.path === 'search'
+      ? `/search?q=${query}`
+      : `/article/${below(this.#random, 50)}?${query.slice(0, 3)}=${query}`
   }
 
   #open(source: number): Link {
@@ -228,6 +287,7 @@ export class AttackLoad {
 
   #finish(seconds: number): AttackResult {
     for (const links of this.#links) for (const link of [...links]) link.close()
+    const { user, system } = process.cpuUsage(this.#cpu)
     return {
       role: 'attackers',
       seconds,
@@ -236,6 +296,10 @@ export class AttackLoad {
       answers: Object.fromEntries(this.#answers),
       errors: Object.fromEntries(this.#errors),
       mostConnections: this.#mostConnections,
+      firstSentAtMs: this.#firstSentAtMs,
+      bytesReceived: this.#bytes,
+      deeds: this.behaviour?.deeds() ?? {},
+      cpuShare: (user + system) / 1000 / Math.max(1, seconds * 1000),
     }
   }
 }
@@ -263,12 +327,17 @@ class Link {
   readonly #socket: Socket
   readonly #reader: ResponseReader
   readonly #tls: LeanTls | undefined
+  /** What was asked and not yet answered, oldest first; kept only for those who listen. */
+  readonly #messages: Message[] = []
 
   constructor(load: AttackLoad, source: number) {
     this.#load = load
     this.source = source
     const { target, tls, sources } = load.plan
-    this.#reader = new ResponseReader({ response: (status) => this.#response(status) }, false)
+    this.#reader = new ResponseReader(
+      { response: (status, head, body) => this.#response(status, head, body) },
+      load.behaviour?.readsBodies ?? false,
+    )
     this.#socket = connect({
       host: target.address,
       port: tls ? target.tlsPort : target.port,
@@ -300,8 +369,9 @@ class Link {
     return this.serial - this.answered
   }
 
-  send(text: string): void {
+  send(text: string, message: Message | undefined): void {
     this.serial++
+    if (message) this.#messages.push(message)
     if (this.#tls) this.#tls.send(text)
     else this.#socket.write(text, 'latin1')
   }
@@ -311,14 +381,17 @@ class Link {
   }
 
   #read(buffer: Buffer, length: number): void {
+    this.#load.received(length)
     if (this.#tls) this.#tls.feed(buffer.subarray(0, length))
     else this.#reader.feed(buffer, length)
   }
 
-  #response(status: number): void {
+  #response(status: number, head: string, body: string): void {
     if (this.closed || this.unanswered === 0) return
     this.answered++
     this.#load.answered(status)
+    const message = this.#messages.shift()
+    if (message) this.#load.behaviour?.answered?.(this.source, message, status, head, body)
     if (this.#load.plan.connection === 'new' || this.#reader.closing) this.close()
     else if (this.unanswered === 0) this.#load.rest(this)
   }
@@ -327,6 +400,7 @@ class Link {
     if (this.closed) return
     this.closed = true
     if (this.unanswered > 0 && code !== '') this.#load.failed(code)
+    for (const message of this.#messages) this.#load.behaviour?.lost?.(message)
     this.#load.gone(this)
     this.#socket.destroy()
   }

@@ -10,8 +10,10 @@ import {
 } from 'node:http2'
 import { connect as connectTls } from 'node:tls'
 import { loopback } from './loopback-only.ts'
+import { bodyText, type Offer, readOffer } from './offer.ts'
+import type { Fetched, PaymentEnd } from './payment.ts'
 import type { Target } from './plan.ts'
-import { nextStep, realPage } from './real-page.ts'
+import { nextStep, realPage, type Step } from './real-page.ts'
 
 export interface VisitEnd {
   readonly fate: string
@@ -24,13 +26,49 @@ export interface H2ClientOptions {
   readonly fields: Readonly<Record<string, string>>
   readonly cookies: () => string
   readonly setCookies: (lines: readonly string[]) => void
+  /** Does what a page asks for; undefined where no script runs. */
+  readonly pay: ((offer: Offer) => Promise<PaymentEnd>) | undefined
+}
+
+const MOST_REDIRECTS = 5
+/** A script's request that is not answered in this time counts as lost. */
+const SCRIPT_PATIENCE_MS = 10_000
+
+/** What browsers say of the kind of a request. */
+const FETCH_FIELDS = {
+  document: {
+    accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+    'sec-fetch-dest': 'document',
+    'sec-fetch-mode': 'navigate',
+    'sec-fetch-site': 'none',
+  },
+  style: {
+    accept: 'text/css,*/*;q=0.1',
+    'sec-fetch-dest': 'style',
+    'sec-fetch-mode': 'no-cors',
+    'sec-fetch-site': 'same-origin',
+  },
+  empty: {
+    accept: '*/*',
+    'sec-fetch-dest': 'empty',
+    'sec-fetch-mode': 'cors',
+    'sec-fetch-site': 'same-origin',
+  },
+} as const
+
+/** A whole answer, or why there is none; `retry`: the kept session was closed under it. */
+interface Got {
+  readonly fetched?: Fetched
+  readonly fate: string
+  readonly retry: boolean
 }
 
 interface Part {
   readonly fate: string
   readonly costMs: number
   readonly retry: boolean
-  readonly again?: { readonly path: string; readonly afterMs: number }
+  readonly again?: Step
+  readonly offer?: Offer
 }
 
 export class H2Client {
@@ -47,19 +85,30 @@ export class H2Client {
 
   async visit(path: string, assets: number, deadlineMs: number): Promise<VisitEnd> {
     let costMs = 0
-    let page = path
-    for (let hop = 0; ; hop++) {
-      const part = await this.#get(page, deadlineMs)
+    let target = path
+    let redirects = 0
+    for (let first = true; ; first = false) {
+      const part = await this.#page(path, target, deadlineMs)
       costMs += part.costMs
       if (part.fate === 'served') break
-      if (part.retry && hop === 0) continue
-      if (!part.again || hop === 5) return { fate: part.fate, costMs }
-      page = part.again.path
-      const afterMs = part.again.afterMs
+      if (part.retry && first) continue
+      if (part.offer && this.#options.pay) {
+        const end = await this.#options.pay(part.offer)
+        if (performance.now() >= deadlineMs) return { fate: 'timeout', costMs }
+        if (end !== 'paid') return { fate: end, costMs }
+        target = path
+        continue
+      }
+      if (!part.again || (part.again.isRedirect && ++redirects > MOST_REDIRECTS)) {
+        return { fate: part.fate, costMs }
+      }
+      target = part.again.path
+      const { afterMs } = part.again
+      if (performance.now() + afterMs >= deadlineMs) return { fate: 'timeout', costMs }
       await new Promise((resolve) => setTimeout(resolve, afterMs))
     }
     const parts = await Promise.all(
-      Array.from({ length: assets }, (_, i) => this.#get(`/asset/${i}`, deadlineMs)),
+      Array.from({ length: assets }, (_, i) => this.#page(`/asset/${i}`, `/asset/${i}`, deadlineMs)),
     )
     this.#visits++
     costMs += parts.reduce((sum, part) => sum + part.costMs, 0)
@@ -71,7 +120,29 @@ export class H2Client {
     this.#session?.destroy()
   }
 
-  #get(path: string, deadlineMs: number): Promise<Part> {
+  /** A request of the page's script. */
+  async fetch(target: string): Promise<Fetched | undefined> {
+    return (await this.#get(target, performance.now() + SCRIPT_PATIENCE_MS)).fetched
+  }
+
+  async #page(path: string, target: string, deadlineMs: number): Promise<Part> {
+    const { fetched, fate, retry } = await this.#get(target, deadlineMs)
+    if (!fetched) return { fate, costMs: 0, retry }
+    const { status, head, body } = fetched
+    const cost = realPage(status, body, path)
+    if (cost !== undefined) return { fate: 'served', costMs: cost, retry: false }
+    const again = nextStep(status, head, body, target)
+    const offer = this.#options.pay ? readOffer(body) : undefined
+    return {
+      fate: status === 200 ? 'other-page' : `status-${status}`,
+      costMs: 0,
+      retry: false,
+      ...(again ? { again } : {}),
+      ...(offer ? { offer } : {}),
+    }
+  }
+
+  #get(path: string, deadlineMs: number): Promise<Got> {
     const kept = this.#visits > 0
     const session = (this.#session ??= this.#connect())
     return new Promise((resolve) => {
@@ -81,25 +152,30 @@ export class H2Client {
       let head = ''
       const body: Buffer[] = []
       let settled = false
-      const settle = (part: Part) => {
+      const settle = (got: Got) => {
         if (settled) return
         settled = true
         clearTimeout(timer)
-        resolve(part)
+        resolve(got)
       }
-      const lost = () => settle({ fate: 'connection-lost', costMs: 0, retry: kept && status === 0 })
+      const lost = () => settle({ fate: 'connection-lost', retry: kept && status === 0 })
+      const kind = path.startsWith('/asset/')
+        ? 'style'
+        : path.startsWith('/.well-known/')
+          ? 'empty'
+          : 'document'
       const stream = session.request({
         ':method': 'GET',
         ':path': path,
         ':scheme': 'https',
         ':authority': target.host,
-        accept: '*/*',
+        ...FETCH_FIELDS[kind],
         ...fields,
         ...(cookie ? { cookie } : {}),
       })
       const timer = setTimeout(
         () => {
-          settle({ fate: 'timeout', costMs: 0, retry: false })
+          settle({ fate: 'timeout', retry: false })
           stream.close(constants.NGHTTP2_CANCEL)
         },
         Math.max(0, deadlineMs - performance.now()),
@@ -107,21 +183,14 @@ export class H2Client {
       stream.on('response', (headers: IncomingHttpHeaders & { ':status'?: number }) => {
         status = headers[':status'] ?? 0
         if (headers['set-cookie']) setCookies(headers['set-cookie'])
-        for (const name of ['location', 'refresh']) if (headers[name]) head += `\r\n${name}: ${headers[name]}`
+        for (const name of ['location', 'refresh', 'content-encoding'])
+          if (headers[name]) head += `\r\n${name}: ${headers[name]}`
       })
       stream.on('data', (data: Buffer) => body.push(data))
       stream.on('end', () => {
         if (status === 0) return lost()
-        const text = Buffer.concat(body).toString('latin1')
-        const cost = realPage(status, text, path)
-        if (cost !== undefined) return settle({ fate: 'served', costMs: cost, retry: false })
-        const again = nextStep(status, head, text, path)
-        settle({
-          fate: status === 200 ? 'other-page' : `status-${status}`,
-          costMs: 0,
-          retry: false,
-          ...(again ? { again } : {}),
-        })
+        const text = bodyText(head, Buffer.concat(body).toString('latin1'))
+        settle({ fetched: { status, head, body: text }, fate: '', retry: false })
       })
       stream.on('error', lost)
       stream.on('close', lost)

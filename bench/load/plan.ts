@@ -32,7 +32,22 @@ export interface Cohort {
   readonly assets: number
   /** Share of requests that go to the dear page. */
   readonly searchShare: number
+  /** What they browse with: how fast it proves work, if at all. Default `desktop`. */
+  readonly device?: DeviceName
+  /** Served means within this long; by default the plan's. */
+  readonly deadlineMs?: number
+  /** A cookie each address has from earlier days, such as a known token. */
+  readonly cookies?: readonly string[]
+  /**
+   * Somebody stays this long; then somebody else, from the next address and with an empty cookie jar,
+   * takes the place. `people` is the number of places. Without it, one person per address, all the time.
+   */
+  readonly stays?: { readonly people: number; readonly stayS: number }
+  /** Its visitors go on coming, uncounted, while another cohort's last ones are still waited for. */
+  readonly lingers?: boolean
 }
+
+export type DeviceName = 'desktop' | 'phone' | 'no-script'
 
 export interface VisitorPlan {
   readonly role: 'visitors'
@@ -74,6 +89,31 @@ export interface AttackPlan {
   /** Of all sources together; each may have its even share. */
   readonly maxConnections: number
   readonly pulse?: { readonly onS: number; readonly offS: number }
+  /** What the attackers do with answers; by default nothing. */
+  readonly behaviour?: BehaviourPlan
+}
+
+/** See `behaviours.ts`. */
+export type BehaviourPlan =
+  /** Each source sends its own cookie. */
+  | { readonly does: 'cookies'; readonly cookies: readonly string[] }
+  /** Proofs of random nonces: for valid challenges and, `forgedShare` of them, for invented ones. */
+  | { readonly does: 'junk-proofs'; readonly forgedShare: number; readonly parts: number }
+  /** Follow each source's first ticket to the whole page, and ask for that again and again. */
+  | { readonly does: 'pages' }
+  /** Take tickets and come back with each when its time has come. */
+  | { readonly does: 'tickets' }
+  | FarmPlan
+
+/** Real proofs, at the rate that so many cores of native code would make them at the real difficulty. */
+export interface FarmPlan {
+  readonly does: 'farm'
+  readonly cores: number
+  readonly msPerPart: number
+  /** Parts of each bid; by default the price, and more where there is time for more. */
+  readonly bid?: number
+  /** So many sources use one clearance at the same time; by default any source uses any clearance. */
+  readonly sharedBy?: number
 }
 
 export type Plan = VisitorPlan | AttackPlan
@@ -87,4 +127,12 @@ export interface AttackResult {
   readonly answers: Readonly<Record<string, number>>
   readonly errors: Readonly<Record<string, number>>
   readonly mostConnections: number
+  /** Wall clock of the first request; 0 when there was none. */
+  readonly firstSentAtMs: number
+  /** Read from all its sockets. */
+  readonly bytesReceived: number
+  /** What the behaviour counted: proofs sent, clearances got, and so on. */
+  readonly deeds: Readonly<Record<string, number>>
+  /** CPU of the generator's process over its run, as a share of one core. */
+  readonly cpuShare: number
 }

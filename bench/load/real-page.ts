@@ -10,17 +10,41 @@ export function realPage(status: number, body: string, target: string): number |
 }
 
 /** Where a browser goes next by itself from a page that is not the one asked for. */
-export function nextStep(
-  status: number,
-  head: string,
-  body: string,
-  path: string,
-): { path: string; afterMs: number } | undefined {
+export interface Step {
+  readonly path: string
+  readonly afterMs: number
+  /** Redirects are followed at once and counted; a refresh may come again and again. */
+  readonly isRedirect: boolean
+}
+
+/** `path` is what was asked for: a refresh that names no URL asks for it again. */
+export function nextStep(status: number, head: string, body: string, path: string): Step | undefined {
   if (status >= 301 && status <= 308 && status !== 304) {
     const location = /\r\nlocation: *([^\r]*)/i.exec(head)?.[1]
-    return location?.startsWith('/') ? { path: location, afterMs: 0 } : undefined
+    return location?.startsWith('/') && !location.startsWith('//')
+      ? { path: location.trim(), afterMs: 0, isRedirect: true }
+      : undefined
   }
-  const refresh =
-    /\r\nrefresh: *(\d+)/i.exec(head) ?? /<meta http-equiv="refresh" content="(\d+)"/i.exec(body)
-  return refresh ? { path, afterMs: Number(refresh[1]) * 1000 } : undefined
+  return refreshStep(head, path) ?? metaStep(body, path)
+}
+
+/** The step that a Refresh field names. */
+export function refreshStep(head: string, path: string): Step | undefined {
+  const field = /\r\nrefresh: *(\d+)(?: *[;,] *(?:url *= *)?['"]?([^'"\r]*))?/i.exec(head)
+  return field ? step(field[1]!, field[2], path) : undefined
+}
+
+function metaStep(body: string, path: string): Step | undefined {
+  const meta = /<meta http-equiv="refresh" content="(\d+)(?:; *url=([^"]*))?"/i.exec(body)
+  return meta ? step(meta[1]!, meta[2], path) : undefined
+}
+
+function step(seconds: string, url: string | undefined, path: string): Step {
+  // Only paths of the same site are followed: the generator has one target.
+  const to = url?.trim()
+  return {
+    path: to?.startsWith('/') && !to.startsWith('//') ? to : path,
+    afterMs: Number(seconds) * 1000,
+    isRedirect: false,
+  }
 }

@@ -1,5 +1,6 @@
 /**
- * Digue with its defaults and one edge thread: nothing is tuned for a scenario. What is measured is what
+ * Digue with its defaults and one edge thread: nothing is tuned for a scenario; only the difficulty of the
+ * puzzle is the bench's, and the secret that signs tokens is known to it. What is measured is what
  * `npm pack` ships: running from source keeps some 30 MB more for stripping types.
  */
 import { spawnSync } from 'node:child_process'
@@ -7,6 +8,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePorts } from '../lib/ports.ts'
 import { BenchError, Child, listening } from '../lib/processes.ts'
+import { BENCH_BITS } from '../load/puzzle.ts'
+import { writeMaster } from '../load/tokens.ts'
 import type { Peer, PeerPlace, Variant } from './peer.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -53,6 +56,8 @@ export function digueConfig(place: PeerPlace, metricsPort: number, extra: object
         {
           hosts: ['*'],
           origins: [`http://127.0.0.1:${place.originPort}`],
+          // Parts are solved for real, at a difficulty that one core of load can play: see load/effort.ts.
+          challenge: { bits: BENCH_BITS },
           ...(tls ? { certificate: place.certFile, key: place.keyFile } : {}),
         },
       ],
@@ -71,6 +76,7 @@ export async function startDigue(
   build()
   const [metricsPort] = (await freePorts(1)) as [number]
   const file = join(place.folder, 'digue.yaml')
+  writeMaster(place.folder)
   writeFileSync(file, digueConfig(place, metricsPort, extra))
   const baseline = variant.settings['baseline'] ? ['--baseline-from', place.baselineFile] : []
   const child = new Child('digue', [...DIGUE, 'run', '--config', file, ...baseline], {
