@@ -31,7 +31,33 @@ export {
   readKnown,
   writeKnown,
 } from './known.ts'
+export {
+  type Standing,
+  type Standing,
+  type Waiter,
+  type Waiting,
+  WaitingLine,
+  WaitingLine,
+  weightInLine,
+  weightInLine,
+} from './line.ts'
+export {
+  createLineMemory,
+  createLineMemory,
+  type LineMemory,
+  type LineMemory,
+  type LineSizes,
+  type LineSizes,
+} from './line-memory.ts'
+export { type LineState, type LineState, LineTurns, LineTurns } from './line-turns.ts'
 export { METER_SLOTS, Meter, type MeterMemory } from './meter.ts'
+export { chooseLanguage, languageNamed } from './pages/choose-language.ts'
+export { LANGUAGES } from './pages/languages/all.ts'
+export { safeTarget } from './pages/markup.ts'
+export { momentPage } from './pages/moment.ts'
+export { PAGE_STATES, type PageFacts, type PageSettings, type PageState } from './pages/page-state.ts'
+export { Pages, type RenderedPage } from './pages/pages.ts'
+export { maySeal, openForm, PageBudget, sealForm } from './pending-stub.ts'
 export { PRICE_TICK_MS, Prices, type PricesMemory } from './prices.ts'
 export { NONCE_BYTES, type Proof, readProof, SEED_BYTES } from './proof.ts'
 export {
