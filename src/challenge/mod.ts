@@ -31,25 +31,9 @@ export {
   readKnown,
   writeKnown,
 } from './known.ts'
-export {
-  type Standing,
-  type Standing,
-  type Waiter,
-  type Waiting,
-  WaitingLine,
-  WaitingLine,
-  weightInLine,
-  weightInLine,
-} from './line.ts'
-export {
-  createLineMemory,
-  createLineMemory,
-  type LineMemory,
-  type LineMemory,
-  type LineSizes,
-  type LineSizes,
-} from './line-memory.ts'
-export { type LineState, type LineState, LineTurns, LineTurns } from './line-turns.ts'
+export { type Standing, type Waiter, type Waiting, WaitingLine, weightInLine } from './line.ts'
+export { createLineMemory, type LineMemory, type LineSizes } from './line-memory.ts'
+export { type LineState, LineTurns } from './line-turns.ts'
 export { METER_SLOTS, Meter, type MeterMemory } from './meter.ts'
 export { chooseLanguage, languageNamed } from './pages/choose-language.ts'
 export { LANGUAGES } from './pages/languages/all.ts'
