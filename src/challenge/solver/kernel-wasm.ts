@@ -52,9 +52,11 @@ const ROUND = 5 // address of the round's words
 const WIDE_MASK = 6
 const WANTED = 7
 const T = 8
-const NONCE = 9 // one per group
-const SAVED = 11 // sixteen
-const STATE = 27 // sixteen per group
+const BY_8 = 9 // which byte comes from where
+const BY_16 = 10
+const NONCE = 11 // one per group
+const SAVED = 13 // sixteen
+const STATE = 29 // sixteen per group
 
 const get = (local: number) => [0x20, local]
 const set = (local: number) => [0x21, local]
@@ -85,11 +87,11 @@ const SIMD: Shape = {
   xor: [0xfd, 0x51],
   and: [0xfd, 0x4e],
   same: [0xfd, 0x37, 0xfd, 0xa4, 1],
+  // By whole bytes it is a permutation of bytes: one or two instructions, where shifts are three.
   rotateRight: (bits) =>
-    bits === 16
-      ? // Swapping halves is one or two instructions, two shifts are three.
-        [...tee(T), ...get(T), 0xfd, 0x0d, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13]
-      : [...tee(T), 0x41, bits, 0xfd, 0xad, 1, ...get(T), 0x41, 32 - bits, 0xfd, 0xab, 1, 0xfd, 0x50],
+    bits % 8
+      ? [...tee(T), 0x41, bits, 0xfd, 0xad, 1, ...get(T), 0x41, 32 - bits, 0xfd, 0xab, 1, 0xfd, 0x50]
+      : [...get(bits === 8 ? BY_8 : BY_16), 0xfd, 0x0e],
 }
 
 /** Which state words the eight quarter rounds work on: four columns, four diagonals. */
@@ -137,7 +139,11 @@ function body(shape: Shape): number[] {
     for (const part of parts) code.push(...part)
   }
   add(get(START), splat)
-  if (lanes > 1) add([0xfd, 0x0c, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0], shape.add)
+  if (lanes > 1) {
+    add([0xfd, 0x0c, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0], shape.add)
+    add([0xfd, 0x0c, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12], set(BY_8))
+    add([0xfd, 0x0c, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13], set(BY_16))
+  }
   add(set(NONCE), get(MASK), splat, tee(WIDE_MASK))
   const state = firstState()
   add(constant(state[0]!), splat, shape.and, set(WANTED))
