@@ -33,6 +33,7 @@ function record(change: Partial<RunRecord> = {}): RunRecord {
     fairness: 1,
     cpuShare: 0.5,
     stolenShare: 0,
+    othersShare: 0,
     rss: 1e8,
     peakRss: 1e8,
     origin: { busyMs: 1, answered: 1, turnedAway: 0 },
@@ -79,11 +80,12 @@ test('goals are judged over all runs, and a goal that too few requests show is n
 })
 
 test('each cohort has its line, and a full core of load is told', () => {
-  const full = record({ loadCpu: { visitors: 0.2, attackers: 0.7, origin: 0.1 } })
+  const full = record({ loadCpu: { visitors: 0.2, attackers: 0.7, origin: 0.1 }, othersShare: 0.4 })
   const text = report(scenario, [full], [full])
   assert.match(text, /returning +100\.00 % +1,000 +20 ms +190 ms +1\.9 ×/)
   assert.match(text, /no-script +95\.00 % +100 .* timeout 5/)
   assert.match(text, /the core of load was full/)
+  assert.match(text, /other programs used 40 % of the cores/)
 })
 
 test('the summary of farms names the first size below half, by networks and server', () => {

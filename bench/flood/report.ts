@@ -131,8 +131,7 @@ function remarks(scenario: Scenario, r: RunRecord): string[] {
         `the flood was thinner than meant: ${thousands(attack.sent)} of ${thousands(attack.wanted)} sent`,
       )
   }
-  const full = bottleneck(r)
-  if (full) notes.push(full)
+  notes.push(...bottleneck(r))
   if (r.stolenShare > 0.03)
     notes.push(`the host took ${percent(r.stolenShare, 0)} of the cores away meanwhile`)
   return notes

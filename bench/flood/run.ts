@@ -10,6 +10,7 @@ import type { AttackPlan, AttackResult, Cohort, Target, VisitorPlan } from '../l
 import type { VisitorResult } from '../load/visitors.ts'
 import { type OriginPlan, type OriginStats, USUAL_ORIGIN } from '../origin/origin.ts'
 import type { Peer, PeerPlace, RunningPeer, Variant } from '../peers/peer.ts'
+import { allCpuMs } from './bottleneck.ts'
 import { HOLDERS, REGULARS } from './people.ts'
 import type { Attack, Scenario, Timing } from './scenario.ts'
 
@@ -58,6 +59,8 @@ export interface RunRecord {
   readonly cpuShare: number
   /** Share of all cores that the host gave to others meanwhile: what it disturbs looks like slowness. */
   readonly stolenShare: number
+  /** Share of all cores that programs used which are no part of the bench. */
+  readonly othersShare: number
   readonly rss: number
   readonly peakRss: number
   readonly origin: { readonly busyMs: number; readonly answered: number; readonly turnedAway: number }
@@ -198,12 +201,15 @@ export async function runOnce(
       const before = await ask({ do: 'stats' })
       const cpuBefore = cpuMs(running!.pids())
       const originBefore = cpuMs([origin.pid])
+      const ours = () => cpuMs([process.pid, ...children.map((child) => child.pid), ...running!.pids()])
+      const othersBefore = allCpuMs() - ours()
       const stolenBefore = stolenMs()
       const wallBefore = performance.now()
       await sleepUntil(startAtMs + endS * 1000)
       const after = await ask({ do: 'stats' })
       const wallMs = performance.now() - wallBefore
       const cpuShare = (cpuMs(running!.pids()) - cpuBefore) / wallMs
+      const othersShare = (allCpuMs() - ours() - othersBefore) / (wallMs * availableParallelism())
       const originCpu = (cpuMs([origin.pid]) - originBefore) / wallMs
       const stolenShare = (stolenMs() - stolenBefore) / (wallMs * availableParallelism())
       const { rss, peak } = memory(running!.pids())
@@ -225,6 +231,7 @@ export async function runOnce(
         after,
         cpuShare,
         stolenShare,
+        othersShare,
         rss,
         peak,
         servers: originPlan.servers,
@@ -307,6 +314,7 @@ interface Measured {
   readonly after: OriginStats
   readonly cpuShare: number
   readonly stolenShare: number
+  readonly othersShare: number
   readonly rss: number
   readonly peak: number
   readonly servers: number
@@ -350,6 +358,7 @@ function record(m: Measured): RunRecord {
     fairness: fairness(shares.map((t) => t.served / t.asked)),
     cpuShare: m.cpuShare,
     stolenShare: m.stolenShare,
+    othersShare: Math.max(0, m.othersShare),
     rss: m.rss,
     peakRss: m.peak,
     origin: {
