@@ -35,13 +35,13 @@ export { type Standing, type Waiter, type Waiting, WaitingLine, weightInLine } f
 export { createLineMemory, type LineMemory, type LineSizes } from './line-memory.ts'
 export { type LineState, LineTurns } from './line-turns.ts'
 export { METER_SLOTS, Meter, type MeterMemory } from './meter.ts'
+export { type PageAsker, PageBudget, type PageBudgetOptions } from './page-budget.ts'
 export { chooseLanguage, languageNamed } from './pages/choose-language.ts'
 export { LANGUAGES } from './pages/languages/all.ts'
 export { safeTarget } from './pages/markup.ts'
 export { momentPage } from './pages/moment.ts'
 export { PAGE_STATES, type PageFacts, type PageSettings, type PageState } from './pages/page-state.ts'
 export { Pages, type RenderedPage } from './pages/pages.ts'
-export { maySeal, openForm, PageBudget, sealForm } from './pending-stub.ts'
 export { PRICE_TICK_MS, Prices, type PricesMemory } from './prices.ts'
 export { NONCE_BYTES, type Proof, readProof, SEED_BYTES } from './proof.ts'
 export {
@@ -73,5 +73,6 @@ export {
   type TokenFault,
 } from './protocol.ts'
 export { checkParts, PART_BITS, partInput, solve, type Work } from './puzzle.ts'
+export { labelOf, maySeal, type OpenedForm, openForm, type SealedForm, sealForm } from './sealed-form.ts'
 export { SOLVER } from './solver-bundle.ts'
 export { readTicket, TICKET_S, type Ticket, writeTicket } from './ticket.ts'
