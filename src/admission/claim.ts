@@ -23,6 +23,8 @@ export const SHED_REASONS = [
   'queue-timeout',
   /** Its address already has as many requests in line as one client may. */
   'client-queue-full',
+  /** Others of its network waited in vain just now: it is told another way in at once instead of after a second. */
+  'no-waiting',
   /** It goes on at a high rate although it was shed again and again. */
   'hammering',
   /** Its client left while it was waiting. */
@@ -73,7 +75,8 @@ export interface Claim extends Applicant {
  * all threads. Holds no socket and no timer: the caller passes the time and calls `tick`.
  */
 export interface Gate {
-  ask(claim: Claim, nowMs: number): Verdict
+  /** `mayWait` false: it is admitted at once or not at all, and counts as one that waited in vain. */
+  ask(claim: Claim, nowMs: number, mayWait?: boolean): Verdict
   /**
    * Admits whatever the limit says, and still counts, charges and measures: for bypass, `attack off`
    * and `observe` (there: `ask` first; after `queue`, `withdraw` and then `pass`).

@@ -46,6 +46,11 @@ export class RouteCosts {
     return this.#calm.forgotten
   }
 
+  /** Origin milliseconds of an ordinary request: the median over all that was learned. */
+  get typicalMs(): number {
+    return this.#medianCostMs
+  }
+
   /** Expected origin milliseconds. */
   expected(route: string): number {
     const known = this.#calm.get(route)

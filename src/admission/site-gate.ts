@@ -66,6 +66,7 @@ const RETRY_AFTER_S: Readonly<Record<ShedReason, readonly [from: number, to: num
   'over-share': [4, 12],
   'queue-timeout': [2, 8],
   'client-queue-full': [1, 3],
+  'no-waiting': [1, 3],
   hammering: [10, 30],
   'client-gone': [1, 1],
 }
@@ -81,6 +82,7 @@ function shedVerdicts(reason: ShedReason): readonly Verdict[] {
 }
 const OVER_SHARE = shedVerdicts('over-share')
 const QUEUE_TIMEOUT = shedVerdicts('queue-timeout')
+const NO_WAITING = shedVerdicts('no-waiting')
 const CLIENT_QUEUE_FULL = shedVerdicts('client-queue-full')
 
 export function createGate(options: GateOptions): SiteGate {
@@ -90,6 +92,8 @@ export function createGate(options: GateOptions): SiteGate {
 export class SiteGate implements Gate {
   /** The site's posture is calm: costs and shares may be learned. */
   learning = true
+  /** Calm-weather shares, as the line uses them. */
+  readonly weights: Weights
   readonly #capacity: SharedCapacity
   readonly #site: number
   readonly #thread: number
@@ -113,6 +117,7 @@ export class SiteGate implements Gate {
   #calmLost = 0
 
   constructor(options: GateOptions) {
+    this.weights = options.weights
     this.#capacity = options.capacity
     this.#site = options.site
     this.#thread = options.thread
@@ -121,7 +126,12 @@ export class SiteGate implements Gate {
     this.#queue = new FairQueue<Ticket>({ ...options.settings, weights: options.weights, count: this.#count })
   }
 
-  ask(claim: Claim, nowMs: number): Verdict {
+  /** Origin milliseconds of an ordinary request in calm weather. */
+  get typicalCostMs(): number {
+    return this.#costs.typicalMs
+  }
+
+  ask(claim: Claim, nowMs: number, mayWait = true): Verdict {
     const ticket = new Ticket(claim)
     claim.ticket = ticket
     const cost = this.#costs.expected(claim.route)
@@ -134,6 +144,11 @@ export class SiteGate implements Gate {
         return ADMIT
       }
       queue.lift(capacity.smallestTagElsewhere(this.#site, this.#thread))
+    }
+    if (!mayWait) {
+      ticket.state = 'over'
+      this.#delayed(queue.maxWaitMs)
+      return NO_WAITING[this.#turn++ % NO_WAITING.length]!
     }
     ticket.entry = queue.enqueue(ticket, claim, cost, nowMs)
     if (ticket.entry === undefined) {

@@ -273,6 +273,13 @@ function build(terminal: Terminal): Command {
     else terminal.out(`Decision ${id} is gone.\n`)
   })
 
+  command('hash-token', 'Hash an API key for `challenge.tokens`; the key is read from standard input.', [
+    'openssl rand -hex 24 | tee api-key | digue hash-token',
+    'digue hash-token < api-key',
+  ])
+    .option('--json', 'print JSON')
+    .action(async (flags) => (await import('./hash-token.ts')).hashTokenCommand(flags, terminal))
+
   command('schema', 'Print the JSON Schema of the configuration, for editors.', [
     'digue schema > digue.schema.json',
   ]).action(() => json(jsonSchema()))

@@ -20,7 +20,7 @@ import {
   openMetricsPort,
   type Status,
 } from '#console'
-import { Brain, type DecisionWish, type EdgeReport, type Policy, StateFile } from '#control'
+import { Brain, type DecisionWish, type EdgeReport, type Policy, readMaster, StateFile } from '#control'
 import { type Edge, type EdgeEvent, startEdge } from '#edge'
 import { AccessLog } from './access-log.ts'
 import { descriptorLimit } from './doctor.ts'
@@ -115,7 +115,10 @@ class Service {
     try {
       this.#sayLimits()
       await this.#remember(config)
+      const { secret, fault } = await readMaster(config.keys)
+      if (fault !== '') this.#trouble('keys', fault)
       this.#edge = await startEdge(config, {
+        master: secret,
         policy: this.#brain.policy,
         weightsOf: (site) => this.#brain.weights(site),
         weights: this.#brain.overallWeights,
@@ -433,7 +436,7 @@ class Service {
     this.#log.level = config.log.level
     this.#requestLog.configure(config.log)
     this.#openAccessLog()
-    const fixed = (['state', 'threads', 'networks', 'admin'] as const).filter(
+    const fixed = (['state', 'keys', 'threads', 'networks', 'admin'] as const).filter(
       (name) => JSON.stringify(before[name]) !== JSON.stringify(config[name]),
     )
     if (fixed.length > 0)

@@ -114,7 +114,13 @@ const challengeSchema = z
         .optional()
         .describe('Who is logged in counts as known from the first day.'),
       neverChallenged: z
-        .array(z.string(PATTERN).min(1, PATTERN).max(512, PATTERN), 'expected a list of paths')
+        .array(
+          z
+            .string(PATTERN)
+            .max(512, PATTERN)
+            .regex(/^(\/[^*?#\s]*|\/[^*?#\s]+\*|\*[^*?#\s]+)$/, PATTERN),
+          'expected a list of paths',
+        )
         .max(256, 'expected at most 256 paths')
         .optional()
         .describe(

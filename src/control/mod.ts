@@ -1,5 +1,6 @@
 export { Brain, type BrainOptions, type BrainState } from './brain.ts'
 export { type DecisionWish, MAX_DECISIONS, TooManyDecisionsError } from './decision-list.ts'
+export { type Master, readMaster } from './key-file.ts'
 export {
   type CalmShare,
   type Decision,

@@ -15,11 +15,52 @@ export interface Answer {
   readonly headClose: Buffer
 }
 
-export function buildAnswer(status: number, fields: readonly string[], body: string | Buffer = ''): Answer {
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+/**
+ * An answer for one request, such as a page with its own facts: nothing is kept, and only the form that
+ * is sent is made.
+ */
+export function freshAnswer(status: number, fields: readonly string[], body: Buffer): Answer {
+  return new FreshAnswer(status, fields, body)
+}
+
+class FreshAnswer implements Answer {
+  readonly status: number
+  readonly fields: readonly string[]
+  readonly body: Buffer
+
+  constructor(status: number, fields: readonly string[], body: Buffer) {
+    this.status = status
+    this.fields = fields
+    this.body = body
+  }
+
+  get keepAlive(): Buffer {
+    return Buffer.concat([this.headKeepAlive, this.body])
+  }
+
+  get close(): Buffer {
+    return Buffer.concat([this.headClose, this.body])
+  }
+
+  get headKeepAlive(): Buffer {
+    return Buffer.from(`${headText(this.status, this.fields, this.body.length)}\r\n`, 'latin1')
+  }
+
+  get headClose(): Buffer {
+    const head = headText(this.status, this.fields, this.body.length)
+    return Buffer.from(`${head}connection: close\r\n\r\n`, 'latin1')
+  }
+}
+
+function headText(status: number, fields: readonly string[], length: number): string {
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
   for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`
-  head += `content-length: ${bytes.length}\r\n`
+  return `${head}content-length: ${length}\r\n`
+}
+
+export function buildAnswer(status: number, fields: readonly string[], body: string | Buffer = ''): Answer {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  const head = headText(status, fields, bytes.length)
   const open = Buffer.from(`${head}\r\n`, 'latin1')
   const shut = Buffer.from(`${head}connection: close\r\n\r\n`, 'latin1')
   return {

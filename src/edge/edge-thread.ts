@@ -1,13 +1,17 @@
 /** One edge thread put together: listeners, transports, pipeline, and its side of the protocol. */
+import { randomBytes } from 'node:crypto'
 import { createGate, Hammering, RouteCosts, SharedCapacity, WeightTable } from '#admission'
+import { KeyRing, Meter, PageBudget, Prices, WaitingLine } from '#challenge'
 import type { ListenConfig } from '#config'
 import type { EdgeReport, SiteReport } from '#control'
 import { AddressBook, NetworkTable } from '#networks'
+import { CrawlerDns, systemLookups } from './crawler-dns.ts'
 import { Deadlines } from './deadlines.ts'
 import type { EdgeEvent } from './edge.ts'
+import { Entrance } from './entrance/entrance.ts'
 import { FastTransport } from './fast/downstream.ts'
 import { Http2 } from './h2.ts'
-import { EdgeHouse, type SiteParts } from './house.ts'
+import { EdgeHouse, type SiteParts, type SiteRuntime } from './house.ts'
 import { openListeners } from './listen/listeners.ts'
 import type { Listeners } from './listen/types.ts'
 import type { FromThread, Setup, SiteMemory, ThreadStart, ToThread } from './messages.ts'
@@ -41,6 +45,10 @@ export class EdgeThread {
   #loop = performance.eventLoopUtilization()
   /** Of each site that is there. */
   readonly #costs = new WeakMap<object, RouteCosts>()
+  readonly #lines = new WeakMap<SiteRuntime, WaitingLine>()
+  /** Asks nobody before a site wants it. */
+  readonly #crawlers = new CrawlerDns(systemLookups())
+  #crawlersCounted: Record<string, number> = {}
   #reports = 0
   #draining = false
   /** The forgotten proxy that was told last. */
@@ -74,8 +82,22 @@ export class EdgeThread {
         new Origins(site, { onChange: (change) => this.#originChanged(site.hosts[0]!, change) }),
     }
     this.#house = new EdgeHouse(start.setup.config, start.policy, parts)
+    const entrance = new Entrance({
+      keys: new KeyRing(start.master),
+      meter: new Meter(start.meter),
+      prices: new Prices(start.prices),
+      threads: start.threads,
+      lineOf: (site) => this.#lineOf(site),
+      count,
+      random: Math.random,
+      crawlerByName: (client, agent) => this.#crawlers.engineOf(client.text, agent, performance.now()),
+      random8: () => randomBytes(8).toString('base64url'),
+    })
     this.#pipeline = new Pipeline({
       house: this.#house,
+      entrance,
+      pageBudget: new PageBudget({ count }),
+      weights: new WeightTable(start.weights),
       book: new AddressBook(new NetworkTable(start.networks)),
       hammering: new Hammering({ count }),
       thread: start.thread,
@@ -94,6 +116,12 @@ export class EdgeThread {
     })
   }
 
+  #lineOf(site: SiteRuntime): WaitingLine {
+    let line = this.#lines.get(site)
+    if (line === undefined) this.#lines.set(site, (line = new WaitingLine(this.#memory.get(site.name)!.line)))
+    return line
+  }
+
   async open(): Promise<void> {
     const { setup, reusePort, ticketKeys, openByThread, thread, weights } = this.#start
     const { book, hammering, forwardingWatch } = this.#pipeline
@@ -109,7 +137,8 @@ export class EdgeThread {
       describe: (address) => book.identify(address),
       isDropped: (client) =>
         hammering.state(client.subscriber, performance.now()) === 'drop' &&
-        !forwardingWatch.isSuspect(client),
+        !forwardingWatch.isSuspect(client) &&
+        !this.#pipeline.entrance.isPeoples(client),
       count: (counter, by) => this.#house.count(counter, by),
       onConnection: (connection, protocol) => {
         if (protocol === 'h2') this.#h2.serve(connection)
@@ -121,6 +150,7 @@ export class EdgeThread {
     this.#deadlines.start()
     this.#every(TICK_MS, () => this.#pipeline.tick())
     this.#every(REPORT_MS, () => this.#report())
+    this.#every(PACE_MS, () => this.#crawlers.tick(performance.now()))
     this.#every(PACE_MS, () => this.#watch.check(PACE_MS, this.#house.config.limits.minBytesPerSecond))
     void this.#wake()
     this.#post({ type: 'ready', ports: this.#listeners.ports })
@@ -238,11 +268,23 @@ export class EdgeThread {
       atMs: Date.now(),
       sites,
       gauges: { ...this.#listeners?.gauges(), active: this.#pipeline.active, eventLoopRatio: utilization },
-      counters: house.drainCounters(),
+      counters: { ...house.drainCounters(), ...this.#crawlerCounters() },
       records,
       recordsLost: lost,
     }
     this.#post({ type: 'report', report })
+  }
+
+  /** How reverse look-ups went since the last report. */
+  #crawlerCounters(): Record<string, number> {
+    const now = { ...this.#crawlers.counters }
+    const since: Record<string, number> = {}
+    for (const [name, count] of Object.entries(now)) {
+      const by = count - (this.#crawlersCounted[name] ?? 0)
+      if (by > 0) since[`crawler-dns-${name}`] = by
+    }
+    this.#crawlersCounted = now
+    return since
   }
 
   #originChanged(site: string, change: { url: string; healthy: boolean; reason: string }): void {

@@ -17,6 +17,8 @@ export interface EdgeEvent {
 export interface EdgeOptions {
   /** The policy each thread starts with; a thread goes on with its last one when no new one comes. */
   readonly policy: Policy
+  /** Secret of 32 bytes from which the keys of all tokens are made; a new one when there is none. */
+  readonly master?: Uint8Array
   /** Each thread's report, every 250 ms. */
   readonly onReport: (report: EdgeReport) => void
   readonly onEvent?: (event: EdgeEvent) => void

@@ -9,11 +9,12 @@
  * has read the answer, and at the latest by `end`.
  */
 import type { Claim, Lane, Outcome, Verdict } from '#admission'
-import type { RequestHead } from '#http'
+import type { FieldLines, RequestHead } from '#http'
 import type { ClientAddress } from '#networks'
 import type { Action } from '#record'
 import type { Answer } from './answers.ts'
 import type { Connection } from './connection.ts'
+import type { Credentials } from './entrance/credentials.ts'
 import type { SiteRuntime } from './house.ts'
 
 /** What a transport does for a request once it is decided. One per connection or one per exchange. */
@@ -30,10 +31,15 @@ export interface Carrier {
    */
   answer(exchange: Exchange, answer: Answer, close: boolean): void
   /**
-   * Sends the request to an origin and the response to the client. It must call
-   * `exchange.firstByte` on the origin's final response head and `exchange.end` exactly once.
+   * Sends the request, as `exchange.head` has it, to an origin and the response to the client, with the
+   * field lines of `exchange.ownFields` added. It must call `exchange.firstByte` on the origin's final
+   * response head and `exchange.end` exactly once.
    */
   relay(exchange: Exchange): void
+  /** The collected body, when it is complete and small; undefined when there is none or it streams. */
+  readonly collected?: Buffer | undefined
+  /** `body` goes to the origin in place of what the client sent. */
+  substitute?(body: Buffer): void
   /** Closes without an answer, before or during a relay (HTTP/2: resets the stream). Calls `end` if relaying. */
   drop(exchange: Exchange): void
 }
@@ -46,6 +52,9 @@ export interface Desk {
   bodyRead(exchange: Exchange): void
   longLived(exchange: Exchange): void
   firstByte(exchange: Exchange): void
+  /** What is added to the origin's answer: a token that its client has earned, or a renewed one. */
+  ownFields(exchange: Exchange, status: number, answered: () => FieldLines): FieldLines
+  failedAnswer(exchange: Exchange, status: 502 | 504, reason: string): Answer
   count(counter: string): void
   /** Answers with what is wrong with the request, and ends. */
   fault(exchange: Exchange, status: number, reason: string): void
@@ -67,8 +76,11 @@ export interface EndResult {
 
 export type PermitState = 'none' | 'waiting' | 'held' | 'long-lived' | 'returned'
 
+const NO_FIELDS: FieldLines = []
+
 export class Exchange implements Claim {
-  readonly head: RequestHead
+  /** The request as the origin is to see it: Digue's own cookies and parameter are taken out of it. */
+  head: RequestHead
   readonly connection: Connection
   readonly carrier: Carrier
   /** Monotonic, when the head was complete. */
@@ -85,6 +97,14 @@ export class Exchange implements Claim {
   lane: Lane = 'unproven'
   route = ''
   effort = 0
+  /** Reference number, made when it is first told to somebody. */
+  ray = ''
+  /** What the client showed; undefined for strangers. */
+  credentials: Credentials | undefined = undefined
+  /** Times it stood in line again. */
+  rounds = 0
+  /** Its answer may bring a new token to the client. */
+  mayEarn = false
   /** The gate's. */
   ticket: unknown = undefined
   /** What observe mode would have done, or '' */
@@ -121,6 +141,10 @@ export class Exchange implements Claim {
     return this.client.subscriber
   }
 
+  get account(): string {
+    return this.credentials?.account ?? this.client.subscriber
+  }
+
   /** By the gate, after a `queue` verdict. */
   decided(verdict: Verdict): void {
     this.#desk.decided(this, verdict)
@@ -146,6 +170,16 @@ export class Exchange implements Claim {
   /** By the carrier, before a response head was sent: what is wrong with the request. The connection closes. */
   fault(status: number, reason: string): void {
     if (!this.ended) this.#desk.fault(this, status, reason)
+  }
+
+  /** Field lines that Digue adds to the origin's answer: name, value, … */
+  ownFields(status: number, answered: () => FieldLines): FieldLines {
+    return this.mayEarn ? this.#desk.ownFields(this, status, answered) : NO_FIELDS
+  }
+
+  /** What the client gets when the origin could not answer: 502 or 504. */
+  failedAnswer(status: 502 | 504, reason: string): Answer {
+    return this.#desk.failedAnswer(this, status, reason)
   }
 
   /** A bound of the edge that this exchange met. */

@@ -1,7 +1,7 @@
 /** What one edge thread knows: its sites with their gates and origins, the policy, the counters. */
 
 import type { Dispatcher } from 'undici'
-import type { Gate } from '#admission'
+import type { Gate, Weights } from '#admission'
 import type { Config, SiteConfig } from '#config'
 import type { Policy } from '#control'
 import { Ring } from '#kit'
@@ -40,6 +40,10 @@ export interface OriginSet {
 export interface SiteGate extends Gate {
   /** The site is calm: its traffic is the baseline. */
   learning: boolean
+  /** Shares of calm weather. */
+  readonly weights: Weights
+  /** Origin milliseconds of an ordinary request in calm weather. */
+  readonly typicalCostMs: number
   /** A permit that another thread freed may be for a claim here. */
   woken(nowMs: number): void
   report(): GateReport

@@ -1,5 +1,6 @@
 /** What the main side and an edge thread say to each other. Plain data and shared memory. */
 import type { CapacityMemory, RouteCostRows, WeightMemory } from '#admission'
+import type { LineMemory, MeterMemory, PricesMemory } from '#challenge'
 import type { Config } from '#config'
 import type { EdgeReport, Policy } from '#control'
 import type { EdgeEvent } from './edge.ts'
@@ -13,6 +14,8 @@ export interface SiteMemory {
   /** Its place in the shared capacity. */
   readonly slot: number
   readonly weights: WeightMemory
+  /** Its waiting room. */
+  readonly line: LineMemory
 }
 
 /** All that depends on the configuration. */
@@ -40,6 +43,11 @@ export interface ThreadStart {
   readonly networks: SharedArrayBuffer
   readonly openByThread: Int32Array<SharedArrayBuffer>
   readonly ticketKeys: TicketKeySet
+  /** The secret from which the keys of all tokens are made. */
+  readonly master: Uint8Array
+  /** What each token has spent, and what is asked for now. */
+  readonly meter: MeterMemory
+  readonly prices: PricesMemory
 }
 
 export type ToThread =

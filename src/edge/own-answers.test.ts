@@ -13,7 +13,7 @@ const field = (answer: Answer, name: string): string | undefined => {
 }
 
 const every: Answer[] = [
-  ...SHED_REASONS.flatMap((reason) => KINDS.map((kind) => shedAnswer(reason, 5, kind, 0.5))),
+  ...SHED_REASONS.map((reason) => shedAnswer(reason, 5, 0.5)),
   ...KINDS.map((kind) => refusedAnswer(kind)),
   ...KINDS.flatMap((kind) => [
     failedAnswer(502, 'origin-refused', kind),
@@ -54,14 +54,14 @@ test('only people get pages: in French and in English, without a script, with no
 test('clients are sent away for different times, never shorter than asked', () => {
   const seconds = new Set<number>()
   for (let i = 0; i < 100; i++) {
-    const wait = Number(field(shedAnswer('over-share', 5, 'fetch', i / 100), 'retry-after'))
+    const wait = Number(field(shedAnswer('over-share', 5, i / 100), 'retry-after'))
     assert.ok(wait >= 5)
     seconds.add(wait)
   }
   assert.ok(seconds.size > 1)
-  assert.equal(field(shedAnswer('over-share', 10_000, 'fetch', 0), 'retry-after'), '60')
+  assert.equal(field(shedAnswer('over-share', 10_000, 0), 'retry-after'), '60')
 })
 
 test('the same answer is built once', () => {
-  assert.equal(shedAnswer('over-share', 5, 'fetch', 0), shedAnswer('over-share', 5, 'asset', 0))
+  assert.equal(shedAnswer('over-share', 5, 0), shedAnswer('over-share', 5, 0))
 })

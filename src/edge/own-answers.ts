@@ -6,6 +6,7 @@
  * everything else gets problem+json (RFC 9457), never a page.
  */
 import { SHED_REASONS, type ShedReason } from '#admission'
+import { CHALLENGE_PATH } from '#challenge'
 import type { Kind } from '#recognise'
 import { type Answer, buildAnswer } from './answers.ts'
 
@@ -14,8 +15,14 @@ const COMMON = ['cache-control', 'no-store', 'x-content-type-options', 'nosniff'
 /** Steps of Retry-After, seconds: few, so that the answers can be built once; uneven, so that returns spread. */
 const RETRY_STEPS_S = [1, 2, 3, 5, 8, 13, 21, 34, 60] as const
 
-function problem(status: number, reason: string, detail: string, extra: readonly string[] = []): Answer {
-  const body = JSON.stringify({ type: 'about:blank', title: detail, status, reason })
+function problem(
+  status: number,
+  reason: string,
+  detail: string,
+  extra: readonly string[] = [],
+  members: object = {},
+): Answer {
+  const body = JSON.stringify({ type: 'about:blank', title: detail, status, reason, ...members })
   return buildAnswer(status, ['content-type', 'application/problem+json', ...COMMON, ...extra], body)
 }
 
@@ -36,23 +43,6 @@ function page(
   const body = `<!doctype html><html lang=fr><meta charset=utf-8><meta name=viewport content="width=device-width"><title>${texts.fr[0]}</title><style>body{font:1.1em/1.5 system-ui,sans-serif;max-width:34em;margin:2em auto;padding:0 1em;color:#1b2733;background:#fff}h1{font-size:1.2em}a{color:#0b4f7d}</style>${block('fr', texts.fr, 'Réessayer')}<hr>${block('en', texts.en, 'Try again')}`
   return buildAnswer(status, ['content-type', 'text/html; charset=utf-8', ...COMMON, ...extra], body)
 }
-
-const BUSY = {
-  fr: [
-    'Le site reçoit beaucoup plus de demandes que d’habitude',
-    'Votre demande n’a pas pu passer. Patientez un instant, puis réessayez.',
-  ],
-  en: [
-    'The site receives far more requests than usual',
-    'Yours could not get through. Please wait a moment, then try again.',
-  ],
-} as const
-
-/** For a form that was sent: its data is not lost if the person goes back, and nothing turns it into a GET. */
-const BUSY_FORM = {
-  fr: [BUSY.fr[0], 'Votre envoi n’a pas pu passer. Patientez, rechargez cette page et confirmez l’envoi.'],
-  en: [BUSY.en[0], 'What you sent could not get through. Please wait, reload this page and confirm sending.'],
-} as const
 
 const REFUSED = {
   fr: [
@@ -85,27 +75,24 @@ function retryStep(atLeastS: number, random: number): number {
   return RETRY_STEPS_S.length - 1
 }
 
-type Form = 'navigation' | 'form' | 'other'
+/** By reason, then by step: the answer a flood gets is found without making a key for it. */
+const shed = Object.fromEntries(SHED_REASONS.map((reason) => [reason, []])) as unknown as Readonly<
+  Record<ShedReason, (Answer | undefined)[]>
+>
 
-/** By reason and form, then by step: the answer a flood gets is found without making a key for it. */
-const shed = Object.fromEntries(
-  SHED_REASONS.map((reason) => [reason, { navigation: [], form: [], other: [] }]),
-) as unknown as Readonly<Record<ShedReason, Readonly<Record<Form, (Answer | undefined)[]>>>>
-
-/** 503 for what load does not let through, 429 for a client that hammers. `random`: 0 to 1. */
-export function shedAnswer(reason: ShedReason, retryAfterS: number, kind: Kind, random: number): Answer {
-  const form = kind === 'navigation' || kind === 'form' ? kind : 'other'
+/**
+ * 503 for what load does not let through, 429 for a client that hammers, for everybody but people who
+ * navigate (entrance/visitor-answers.ts). It says where a client that wants to pay finds the challenge. `random`: 0 to 1.
+ */
+export function shedAnswer(reason: ShedReason, retryAfterS: number, random: number): Answer {
   const step = retryStep(Math.max(1, retryAfterS), random)
-  const steps = shed[reason][form]
-  return (steps[step] ??= buildShed(reason, form, RETRY_STEPS_S[step]!))
+  return (shed[reason][step] ??= buildShed(reason, RETRY_STEPS_S[step]!))
 }
 
-function buildShed(reason: ShedReason, form: Form, seconds: number): Answer {
-  const status = reason === 'hammering' ? 429 : 503
+function buildShed(reason: ShedReason, seconds: number): Answer {
   const extra = ['retry-after', String(seconds), 'digue-mitigated', reason]
-  if (form === 'other' || status === 429)
-    return problem(status, reason, status === 429 ? 'Too many requests' : 'Temporarily overloaded', extra)
-  return form === 'form' ? page(status, BUSY_FORM, false, extra) : page(status, BUSY, true, extra)
+  if (reason === 'hammering') return problem(429, reason, 'Too many requests', extra)
+  return problem(503, reason, 'Temporarily overloaded', extra, { challenge: CHALLENGE_PATH })
 }
 
 /** 403 by an operator's decision. */
@@ -147,6 +134,12 @@ const FAULTS: Record<number, string> = {
 /** 308 to the same place over HTTPS. */
 export function redirectAnswer(host: string, target: string): Answer {
   return buildAnswer(308, ['location', `https://${host}${target}`, 'cache-control', 'max-age=3600'])
+}
+
+/** 302 to the same place without Digue's parameter. A target begins with one slash, or it could lead to another host. */
+export function tidyAnswer(target: string): Answer {
+  const local = target.replace(/^\/[/\\]+/, '/')
+  return buildAnswer(302, ['location', local, 'cache-control', 'no-store'])
 }
 
 export function acmeAnswer(token: Buffer): Answer {

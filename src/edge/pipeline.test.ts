@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Claim, Verdict } from '#admission'
+import { type Claim, FLAT_WEIGHTS, type Verdict } from '#admission'
+import { PageBudget } from '#challenge'
 import { configSchema } from '#config'
 import type { Decision, Policy } from '#control'
 import { AddressBook, identify, NetworkTable } from '#networks'
 import type { Answer } from './answers.ts'
 import type { Connection } from './connection.ts'
+import { entranceScene } from './entrance/entrance.fixture.ts'
 import { type Carrier, Exchange } from './exchange.ts'
 import { EdgeHouse, type OriginSet, type SiteGate } from './house.ts'
 import { Pipeline } from './pipeline.ts'
@@ -18,6 +20,8 @@ const CALM: Policy = { serial: 1, bypass: false, attack: 'auto', postures: {}, d
 /** Says what it is told to, and writes down what it is asked. */
 class FakeGate implements SiteGate {
   learning = false
+  readonly weights = FLAT_WEIGHTS
+  readonly typicalCostMs = 20
   verdict: Verdict = { action: 'admit' }
   readonly calls: string[] = []
   ask(_claim: Claim): Verdict {
@@ -97,8 +101,12 @@ function scene(
   )
   const hammer = { state: 'ok' as 'ok' | 'hammering' | 'drop', refused: 0, completed: 0 }
   const clock = { nowMs: 1000 }
+  const entrance = entranceScene()
   const pipeline = new Pipeline({
     house,
+    entrance: entrance.entrance,
+    pageBudget: new PageBudget({}),
+    weights: FLAT_WEIGHTS,
     book: new AddressBook(NetworkTable.EMPTY),
     hammering: {
       state: () => hammer.state,

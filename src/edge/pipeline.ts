@@ -1,14 +1,19 @@
 /** The life of a request: what happens, in which order. docs/life-of-a-request.md tells it in words. */
-import type { Hammering, Outcome, ShedReason, Verdict } from '#admission'
+import type { Hammering, Outcome, ShedReason, Verdict, Weights } from '#admission'
+import { OWN_PATH, type PageBudget } from '#challenge'
+import type { FieldLines } from '#http'
 import { type AddressBook, CidrSet, ForwardingWatch, resolveClient } from '#networks'
 import { kindOf, routeOf } from '#recognise'
 import { ACME_PREFIX, isChallenge, readChallenge } from './acme.ts'
 import type { Answer } from './answers.ts'
 import { Decisions } from './decisions.ts'
+import type { Entrance } from './entrance/entrance.ts'
+import { OwnPaths } from './entrance/own-paths.ts'
+import { VisitorAnswers } from './entrance/visitor-answers.ts'
 import type { Desk, EndResult, Exchange } from './exchange.ts'
 import type { EdgeHouse, SiteRuntime } from './house.ts'
 import { Linger, LongLived } from './long-lived.ts'
-import { acmeAnswer, faultAnswer, redirectAnswer, refusedAnswer, shedAnswer } from './own-answers.ts'
+import { acmeAnswer, faultAnswer, redirectAnswer, tidyAnswer } from './own-answers.ts'
 import { Recorder } from './recorder.ts'
 
 /** `on`: the next step decides. `done`: answered, relayed or waiting. */
@@ -23,8 +28,15 @@ const HAMMERING_RETRY_S = 30
 /** Requests for ACME challenges that pass every limit, per thread. */
 const CHALLENGES_PER_SECOND = 16
 
+/** Times a change of protocol that waited in vain stands in line again: reconnecting apps come all at once. */
+const UPGRADE_ROUNDS = 10
+
 export interface PipelineOptions {
   readonly house: EdgeHouse
+  readonly entrance: Entrance
+  readonly pageBudget: PageBudget
+  /** Calm-weather shares over all sites. */
+  readonly weights: Weights
   readonly book: AddressBook
   readonly hammering: Pick<Hammering, 'state' | 'refused' | 'completed'>
   readonly thread: number
@@ -37,13 +49,18 @@ export interface PipelineOptions {
 /** The order of a request. A step is told by its name; each is a function below. */
 const STEPS: readonly Step[] = [
   findSite,
+  readCredentials,
   findClient,
+  tidyAddress,
   answerChallenge,
   redirectToHttps,
+  findLane,
   applyDecisions,
+  answerOwnPath,
   passWhenBypassed,
   stopHammering,
   readSmallBody,
+  openSealedForm,
   askGate,
 ]
 
@@ -53,6 +70,9 @@ export class Pipeline implements Desk {
   readonly hammering: Pick<Hammering, 'state' | 'refused' | 'completed'>
   readonly forwardingWatch = new ForwardingWatch()
   readonly recorder: Recorder
+  readonly entrance: Entrance
+  readonly ownPaths: OwnPaths
+  readonly #visitorAnswers: VisitorAnswers
   readonly random: () => number
   readonly nowMs: () => number
   trusted: CidrSet = CidrSet.EMPTY
@@ -75,6 +95,17 @@ export class Pipeline implements Desk {
     this.random = options.random ?? Math.random
     this.recorder = new Recorder(options.house, options.thread)
     this.#threads = options.threads
+    this.entrance = options.entrance
+    this.ownPaths = new OwnPaths(options.entrance, {
+      answer: (exchange, answer, reason) => this.answer(exchange, answer, { action: 'answer', reason }),
+      junk: (exchange) => this.hammering.refused(exchange.subscriber, this.nowMs()),
+      weights: options.weights,
+    })
+    this.#visitorAnswers = new VisitorAnswers(options.entrance, {
+      budget: options.pageBudget,
+      ray: () => this.recorder.newRay(),
+      random: this.random,
+    })
     this.configured()
     this.policyChanged()
   }
@@ -116,6 +147,7 @@ export class Pipeline implements Desk {
   tick(): void {
     const now = this.nowMs()
     for (const site of this.#waiting) site.gate.tick(now)
+    this.ownPaths.tick(now)
     for (let due = this.#linger.takeDue(now); due !== undefined; due = this.#linger.takeDue(now))
       this.longLived(due)
     if (++this.#ticks % 25 !== 0) return
@@ -133,6 +165,7 @@ export class Pipeline implements Desk {
     exchange.connection.socket.setKeepAlive(true, KEEP_ALIVE_MS)
     exchange.permit = 'long-lived'
     exchange.originMs = now - exchange.admittedAtMs
+    this.entrance.spent(exchange, exchange.originMs)
     site.gate.detach(exchange, now)
     let budget = this.#longLived.get(site)
     if (budget === undefined) this.#longLived.set(site, (budget = new LongLived()))
@@ -155,7 +188,18 @@ export class Pipeline implements Desk {
     exchange.permit = 'none'
     if (exchange.ended) return
     if (verdict.action === 'admit') this.admitted(exchange)
-    else if (verdict.action === 'shed') this.shed(exchange, verdict.reason, verdict.retryAfterS)
+    else if (verdict.action === 'shed') {
+      if (this.#mayAskAgain(exchange, verdict.reason)) askGate(this, exchange)
+      else this.shed(exchange, verdict.reason, verdict.retryAfterS)
+    }
+  }
+
+  failedAnswer(exchange: Exchange, status: 502 | 504, reason: string): Answer {
+    return this.#visitorAnswers.failed(exchange, status, reason, this.nowMs())
+  }
+
+  ownFields(exchange: Exchange, status: number, answered: () => FieldLines): FieldLines {
+    return this.entrance.ownFields(exchange, status, answered)
   }
 
   bodyRead(exchange: Exchange): void {
@@ -179,6 +223,7 @@ export class Pipeline implements Desk {
       const now = this.nowMs()
       exchange.permit = 'returned'
       exchange.originMs = now - exchange.admittedAtMs
+      this.entrance.spent(exchange, exchange.originMs)
       if (exchange.firstByteAtMs !== 0) this.#linger.remove(exchange)
       site.gate.settle(exchange, outcome, now)
       if (outcome === 'answered') this.hammering.completed(exchange.subscriber, now)
@@ -212,8 +257,10 @@ export class Pipeline implements Desk {
   // What steps do.
 
   admitted(exchange: Exchange): void {
+    const now = this.nowMs()
+    this.entrance.admitted(exchange, now)
     exchange.permit = 'held'
-    exchange.admittedAtMs = this.nowMs()
+    exchange.admittedAtMs = now
     this.relay(exchange)
   }
 
@@ -238,10 +285,21 @@ export class Pipeline implements Desk {
   }
 
   shed(exchange: Exchange, reason: ShedReason, retryAfterS: number): void {
-    this.hammering.refused(exchange.subscriber, this.nowMs())
-    const { method, fields } = exchange.head
-    const answer = shedAnswer(reason, retryAfterS, kindOf(method, fields), this.random())
+    const now = this.nowMs()
+    if (reason === 'queue-timeout' || reason === 'over-share') this.entrance.waitedInVain(exchange, now)
+    this.hammering.refused(exchange.subscriber, now)
+    const answer = this.#visitorAnswers.to(exchange, reason, retryAfterS, now)
     this.answer(exchange, answer, { action: reason === 'hammering' ? 'refuse' : 'shed', reason })
+  }
+
+  /** By the operator's decision. */
+  refuse(exchange: Exchange): void {
+    const now = this.nowMs()
+    this.hammering.refused(exchange.subscriber, now)
+    this.answer(exchange, this.#visitorAnswers.refused(exchange, now), {
+      action: 'refuse',
+      reason: 'refused',
+    })
   }
 
   /** Answers and ends. */
@@ -284,6 +342,16 @@ export class Pipeline implements Desk {
     for (let i = from; i < STEPS.length; i++) if (STEPS[i]!(this, exchange) === 'done') return
   }
 
+  /** Shed in one way, another is left: the payers' lane, or the line once more for a change of protocol. */
+  #mayAskAgain(exchange: Exchange, reason: ShedReason): boolean {
+    if (this.entrance.payInstead(exchange)) return true
+    if (reason !== 'queue-timeout' || exchange.rounds >= UPGRADE_ROUNDS) return false
+    const { method, fields } = exchange.head
+    if (kindOf(method, fields) !== 'upgrade') return false
+    exchange.rounds++
+    return true
+  }
+
   #stopWaiting(site: SiteRuntime): void {
     if (--site.tally.waiting === 0) this.#waiting.delete(site)
   }
@@ -304,6 +372,12 @@ function findSite(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   return 'done'
 }
 
+/** What is Digue's own in the request is read and taken out: nothing after this, and no log, sees a token. */
+function readCredentials(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  pipeline.entrance.read(exchange)
+  return 'on'
+}
+
 function findClient(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   const { connection, head } = exchange
   const resolved = resolveClient(connection.peer, head.fields, pipeline.trusted, pipeline.book)
@@ -316,6 +390,16 @@ function findClient(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   }
   exchange.route = routeOf(head.method, head.target)
   return 'on'
+}
+
+/** Cookies have proved to work: the ticket need not stand in the visitor's address bar any longer. */
+function tidyAddress(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  const { credentials, head } = exchange
+  if (credentials === undefined || !credentials.inTarget || !credentials.hasCookies) return 'on'
+  if (credentials.language !== '' || credentials.stopped) return 'on'
+  if (head.method !== 'GET' || kindOf(head.method, head.fields) !== 'navigation') return 'on'
+  pipeline.answer(exchange, tidyAnswer(head.target), { action: 'answer', reason: 'tidy-address' })
+  return 'done'
 }
 
 function answerChallenge(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
@@ -346,15 +430,36 @@ function redirectToHttps(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' 
   return 'done'
 }
 
+function findLane(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  pipeline.entrance.place(exchange)
+  return 'on'
+}
+
 function applyDecisions(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   const { head } = exchange
   const effect = pipeline.decisions.effectOn(exchange.client, head.host, head.target)
   if (effect === 'allow') exchange.lane = 'operator'
   if (effect !== 'refuse' || pipeline.house.policy.bypass || pipeline.observes(exchange, 'refused'))
     return 'on'
-  pipeline.hammering.refused(exchange.subscriber, pipeline.nowMs())
-  const answer = refusedAnswer(kindOf(head.method, head.fields))
-  pipeline.answer(exchange, answer, { action: 'refuse', reason: 'refused' })
+  pipeline.refuse(exchange)
+  return 'done'
+}
+
+function answerOwnPath(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  if (!exchange.head.target.startsWith(OWN_PATH)) return 'on'
+  return pipeline.ownPaths.take(exchange, pipeline.nowMs()) ? 'done' : 'on'
+}
+
+/** A form that was sealed into a page comes back: from here on it is the request it was. */
+function openSealedForm(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  if (!exchange.head.target.startsWith(OWN_PATH)) return 'on'
+  const fault = pipeline.ownPaths.openForm(exchange)
+  if (fault === '') return 'on'
+  pipeline.house.count(fault)
+  pipeline.answer(exchange, faultAnswer(fault === 'form-sent-already' ? 409 : 400, fault), {
+    action: 'refuse',
+    reason: fault,
+  })
   return 'done'
 }
 
@@ -367,14 +472,16 @@ function passWhenBypassed(pipeline: Pipeline, exchange: Exchange): 'on' | 'done'
 }
 
 function stopHammering(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
-  if (exchange.lane === 'operator') return 'on'
+  // A token pays for itself, and one address may speak for many people.
+  if (exchange.lane !== 'unproven') return 'on'
   const state = pipeline.hammering.state(exchange.subscriber, pipeline.nowMs())
   if (state === 'ok') return 'on'
   // A proxy that nobody listed speaks for many: it is named to the operator, not silenced.
   if (pipeline.forwardingWatch.isSuspect(exchange.connection.peer)) return 'on'
   if (pipeline.observes(exchange, 'hammering')) return 'on'
-  // A trusted proxy's connection carries others too.
-  if (state === 'hammering' || exchange.peerTrusted) {
+  // A trusted proxy's connection carries others too, and so does an address that people share.
+  const { client, site } = exchange
+  if (state === 'hammering' || exchange.peerTrusted || pipeline.entrance.isPeoples(client, site)) {
     pipeline.shed(exchange, 'hammering', HAMMERING_RETRY_S)
     return 'done'
   }
@@ -389,7 +496,12 @@ function readSmallBody(_pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
 
 function askGate(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   const { gate } = exchange.site
-  const verdict = gate.ask(exchange, pipeline.nowMs())
+  const now = pipeline.nowMs()
+  // Observe mode changes nothing, so nobody is turned away in it.
+  const mayWait = exchange.site.config.mode === 'observe' || pipeline.entrance.mayWait(exchange, now)
+  let verdict = gate.ask(exchange, now, mayWait)
+  if (verdict.action === 'shed' && pipeline.entrance.payInstead(exchange))
+    verdict = gate.ask(exchange, pipeline.nowMs())
   switch (verdict.action) {
     case 'admit':
       pipeline.admitted(exchange)

@@ -26,6 +26,11 @@ export class Recorder {
     this.#series = `${randomBytes(4).toString('hex')}${thread.toString(36)}`
   }
 
+  /** A reference number that no other exchange has. */
+  newRay(): string {
+    return `${this.#series}-${(++this.#serial).toString(36)}`
+  }
+
   offer(exchange: Exchange, result: EndResult, reason: string, nowMs: number): void {
     const { log } = this.#house.config
     const relayed = result.action === 'relay'
@@ -47,7 +52,7 @@ export class Recorder {
     const durationMs = nowMs - exchange.startedAtMs
     const record: ExchangeRecord = {
       atMs: Date.now() - Math.round(durationMs),
-      ray: `${this.#series}-${(++this.#serial).toString(36)}`,
+      ray: exchange.ray === '' ? this.newRay() : exchange.ray,
       // An unknown host has no site.
       site: exchange.site?.name ?? '',
       client: client.text,

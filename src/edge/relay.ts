@@ -11,13 +11,11 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Outcome } from '#admission'
 import { endToEndFields, fieldValue, without } from '#http'
-import { kindOf } from '#recognise'
 import type { Answer } from './answers.ts'
 import type { Carrier, Exchange } from './exchange.ts'
 import { originFailure } from './failures.ts'
 import { originFields } from './forwarding.ts'
 import type { Origin } from './house.ts'
-import { failedAnswer } from './own-answers.ts'
 import {
   MOST_BUFFERED_IN_ALL,
   Pace,
@@ -107,6 +105,14 @@ export class Relay implements Carrier, Paced {
     this.#watch.add(this)
     if (this.#expectsContinue) this.#downstream.inform(100, [])
     return true
+  }
+
+  get collected(): Buffer | undefined {
+    return this.#body?.whole
+  }
+
+  substitute(body: Buffer): void {
+    this.#body?.substitute(body)
   }
 
   answer(_exchange: Exchange, answer: Answer, close: boolean): void {
@@ -202,7 +208,8 @@ export class Relay implements Carrier, Paced {
     this.#outcome = status >= 500 && !NOT_A_FAILURE.has(status) ? 'failed' : 'answered'
     exchange.firstByte(status)
     this.#owes = (fieldValue(fields, 'content-length') ?? '0') !== '0'
-    const passed = endToEndFields(fields)
+    const own = exchange.ownFields(status, () => fields)
+    const passed = own.length === 0 ? endToEndFields(fields) : [...endToEndFields(fields), ...own]
     // RFC 9110 §8.6: no length in a 204, where a client might wait for a body.
     if (
       !this.#downstream.respond(
@@ -276,11 +283,10 @@ export class Relay implements Carrier, Paced {
 
   #fail(exchange: Exchange, status: 502 | 504, reason: string): void {
     this.#outcome = 'failed'
-    const { method, fields } = exchange.head
-    const answer = failedAnswer(status, reason, kindOf(method, fields))
+    const answer = exchange.failedAnswer(status, reason)
     this.answer(exchange, answer, false)
     this.#status = status
-    this.#bytes = method === 'HEAD' ? 0 : answer.body.length
+    this.#bytes = exchange.head.method === 'HEAD' ? 0 : answer.body.length
     this.#end('fail', reason)
   }
 

@@ -1,5 +1,6 @@
 /** A request's body on its way from the client: first into memory if it is small, else streamed. */
 import { Readable } from 'node:stream'
+import { assert } from '#kit'
 import { Pace } from './pace.ts'
 
 /** Bodies up to this are read before a permit is asked. */
@@ -61,15 +62,21 @@ export class RequestBody {
     return true
   }
 
+  /** All of it, when it is here and nothing was passed on; undefined when it is empty or goes on. */
+  get whole(): Buffer | undefined {
+    if (!this.complete || this.#stream !== undefined || this.#chunks.length === 0) return undefined
+    return this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks)
+  }
+
+  /** `bytes` go on in place of what the client sent, which must be complete. */
+  substitute(bytes: Buffer): void {
+    assert(this.complete && this.#stream === undefined, 'substitute: the body has been passed on')
+    this.#chunks = bytes.length === 0 ? [] : [bytes]
+  }
+
   /** What to send: the bytes when all are here, else a stream that begins with what is. `limit` in bytes. */
   forOrigin(limit: number): Buffer | Readable | null {
-    if (this.complete && this.#stream === undefined) {
-      return this.#chunks.length === 0
-        ? null
-        : this.#chunks.length === 1
-          ? this.#chunks[0]!
-          : Buffer.concat(this.#chunks)
-    }
+    if (this.complete && this.#stream === undefined) return this.whole ?? null
     this.#limit = limit
     const stream = new Readable({
       highWaterMark: 65_536,

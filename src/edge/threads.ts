@@ -8,9 +8,20 @@
 import { availableParallelism } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
-import { type CapacityState, SharedCapacity, WeightTable } from '#admission'
+import { type CapacityState, LANE_SHARES, SharedCapacity, WeightTable } from '#admission'
+import {
+  createLineMemory,
+  type LineMemory,
+  type LineSizes,
+  LineTurns,
+  Meter,
+  newMaster,
+  PRICE_TICK_MS,
+  Prices,
+} from '#challenge'
 import type { Config, ListenConfig } from '#config'
-import type { Policy } from '#control'
+import type { EdgeReport, Policy } from '#control'
+import { randomHashKey } from '#kit'
 import { openNetworks } from '#networks'
 import { certificateStamp, readCertificates, renewCertificates } from './certificates.ts'
 import type { Edge, EdgeEvent, EdgeOptions } from './edge.ts'
@@ -35,6 +46,9 @@ const GROWTH_PERCENT = 25
 const SETTLED_MS = 60_000
 /** Words of weight tables for all sites together (16 bytes a slot): 64 MB at most. */
 const WEIGHT_SLOTS = 4_194_304
+/** Sites of which each has a waiting room of full size; more share the memory. */
+const ROOMY_SITES = 8
+const LINES_MS = 500
 
 /** The edge could not start, or a new configuration could not be put in force. */
 export class EdgeError extends Error {
@@ -62,6 +76,11 @@ class Threads implements Edge {
   readonly #capacity: SharedCapacity
   readonly #openByThread: Int32Array<SharedArrayBuffer>
   readonly #tables = new Map<string, WeightTable>()
+  readonly #lines = new Map<string, { readonly memory: LineMemory; readonly turns: LineTurns }>()
+  /** Requests that origins answered since the lines were last looked at, and a running mean per second. */
+  readonly #answered = new Map<string, { count: number; perSecond: number }>()
+  readonly #meter = Meter.create()
+  readonly #prices = Prices.create({ key: randomHashKey() })
   readonly #slots = new Map<string, number>()
   readonly #maxima = new Map<string, number | undefined>()
   readonly weights: WeightTable
@@ -70,6 +89,7 @@ class Threads implements Edge {
   #setup!: Setup
   #networks!: SharedArrayBuffer
   #ticketKeys = newTicketKeySet()
+  readonly #master: Uint8Array
   #calm: boolean
   #threads: Slot[] = []
   #ports: readonly number[] = []
@@ -85,6 +105,7 @@ class Threads implements Edge {
     this.#config = config
     this.#options = options
     this.#policy = options.policy
+    this.#master = options.master ?? newMaster()
     this.weights = options.weights ?? WeightTable.create()
     this.#calm = isCalm(options.policy)
     this.#reusePort = hasReusePort()
@@ -130,6 +151,8 @@ class Threads implements Edge {
       throw error
     }
     this.#every(LIMITS_MS, () => this.#capacity.updateLimits(performance.now()))
+    this.#every(LINES_MS, () => this.#moveLines())
+    this.#every(PRICE_TICK_MS, () => this.#prices.tick(performance.now()))
     this.#every(CERTIFICATES_MS, () => void this.#lookAtCertificates())
     this.#every(TICKET_KEYS_MS, () => this.#rotateTicketKeys())
   }
@@ -228,7 +251,8 @@ class Threads implements Edge {
 
   #sitesOf(config: Config): SiteMemory[] {
     const names = new Set(config.sites.map((site) => site.hosts[0]!))
-    for (const name of this.#slots.keys()) if (!names.has(name)) this.#slots.delete(name)
+    for (const bySite of [this.#slots, this.#lines, this.#answered])
+      for (const name of bySite.keys()) if (!names.has(name)) bySite.delete(name)
     return config.sites.map((site) => {
       const name = site.hosts[0]!
       let slot = this.#slots.get(name)
@@ -255,8 +279,33 @@ class Threads implements Edge {
         table = WeightTable.create({ slots })
       }
       this.#tables.set(name, table)
-      return { name, slot, weights: table.memory }
+      let line = this.#lines.get(name)
+      if (line === undefined) {
+        const memory = createLineMemory(lineSizes(config.sites.length))
+        this.#lines.set(name, (line = { memory, turns: new LineTurns(memory) }))
+      }
+      return { name, slot, weights: table.memory, line: line.memory }
     })
+  }
+
+  /** What an origin answers in a second is what it can: the waiting room's share of it is let in. */
+  #moveLines(): void {
+    const nowS = Math.floor(Date.now() / 1000)
+    for (const [site, { turns }] of this.#lines) {
+      const answered = this.#answered.get(site)
+      if (answered === undefined) continue
+      answered.perSecond += (answered.count / (LINES_MS / 1000) - answered.perSecond) / 4
+      answered.count = 0
+      turns.tick(performance.now(), nowS, Math.max(1, answered.perSecond * LANE_SHARES.waiting))
+    }
+  }
+
+  #countAnswers(report: EdgeReport): void {
+    for (const [site, { tallies }] of Object.entries(report.sites)) {
+      let answered = this.#answered.get(site)
+      if (answered === undefined) this.#answered.set(site, (answered = { count: 0, perSecond: 0 }))
+      for (const { action, count } of tallies) if (action === 'relay') answered.count += count
+    }
   }
 
   #spawn(thread: number, deaths = 0): Promise<readonly number[]> {
@@ -272,6 +321,9 @@ class Threads implements Edge {
       networks: this.#networks,
       openByThread: this.#openByThread,
       ticketKeys: this.#ticketKeys,
+      master: this.#master,
+      meter: this.#meter.memory,
+      prices: this.#prices.memory,
     }
     // tsc rewrites imports, but not this: the built file has the other ending.
     const entry = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url)
@@ -309,6 +361,7 @@ class Threads implements Edge {
   #received(thread: number, message: Exclude<FromThread, { type: 'ready' }>): void {
     switch (message.type) {
       case 'report':
+        this.#countAnswers(message.report)
         this.#options.onReport(message.report)
         break
       case 'event':
@@ -399,6 +452,13 @@ class Threads implements Edge {
     timer.unref()
     this.#timers.push(timer)
   }
+}
+
+/** A waiting room of full size takes 4 MB. */
+function lineSizes(sites: number): LineSizes {
+  if (sites <= ROOMY_SITES) return {}
+  const part = Math.max(64, (65_536 * ROOMY_SITES) / sites)
+  return { lines: part, subscribers: part, log: Math.max(64, part / 8) }
 }
 
 function isCalm(policy: Policy): boolean {

@@ -6,14 +6,12 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import { endToEndFields, fieldValue, upgradeProtocol } from '#http'
-import { kindOf } from '#recognise'
 import type { Answer } from './answers.ts'
 import type { Carrier, Exchange } from './exchange.ts'
 import { originFailure } from './failures.ts'
 import { originFields } from './forwarding.ts'
 import type { Origin } from './house.ts'
 import { lingerClose } from './linger-close.ts'
-import { failedAnswer } from './own-answers.ts'
 
 export class UpgradeRelay implements Carrier {
   readonly #client: Socket
@@ -136,7 +134,12 @@ export class UpgradeRelay implements Carrier {
   }
 
   #writeHead(response: IncomingMessage, own: readonly string[]): void {
-    const fields = [...endToEndFields(response.rawHeaders), ...own]
+    const answered = response.rawHeaders
+    const fields = [
+      ...endToEndFields(answered),
+      ...this.#exchange!.ownFields(this.#status, () => answered),
+      ...own,
+    ]
     let head = `HTTP/1.1 ${this.#status} ${response.statusMessage ?? ''}\r\n`
     for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`
     this.#client.write(`${head}\r\n`, 'latin1')
@@ -152,11 +155,7 @@ export class UpgradeRelay implements Carrier {
     }
     const failure = originFailure(error)
     this.#reported(false, failure.reason)
-    const answer = failedAnswer(
-      failure.status,
-      failure.reason,
-      kindOf(exchange.head.method, exchange.head.fields),
-    )
+    const answer = exchange.failedAnswer(failure.status, failure.reason)
     this.#status = failure.status
     this.#bytes = answer.body.length
     this.answer(exchange, answer)

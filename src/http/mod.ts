@@ -21,3 +21,4 @@ export {
   RESPONSE_FAULTS,
   type ResponseFault,
 } from './response-head.ts'
+export { isKeptFromSharedCaches } from './shared-caches.ts'

@@ -11,15 +11,14 @@
  */
 import type { Socket } from 'node:net'
 import { ELSEWHERE, type FastRequestHead, INCOMPLETE, type OriginHead, parseRequestHead } from '#http'
-import { kindOf } from '#recognise'
 import type { Answer } from '../answers.ts'
 import type { Connection, Transport } from '../connection.ts'
 import { Deadline, type Deadlines } from '../deadlines.ts'
 import { type Carrier, type Desk, Exchange } from '../exchange.ts'
 import { originFailure } from '../failures.ts'
-import { forwardingFields } from '../forwarding.ts'
+import { forwardingFields, originFields } from '../forwarding.ts'
 import type { House, Origin } from '../house.ts'
-import { failedAnswer, faultAnswer } from '../own-answers.ts'
+import { faultAnswer } from '../own-answers.ts'
 import { MOST_BUFFERED_IN_ALL, READ_GRACE_MS, READ_WINDOW_MS } from '../pace.ts'
 import { type OriginConnection, OriginConnections, type Relay } from './upstream.ts'
 
@@ -391,7 +390,10 @@ class FastConnection extends Deadline implements Carrier, Relay {
   }
 
   #request(exchange: Exchange): string {
-    const { method, target, hostField, passed } = this.#head!
+    const { head } = exchange
+    // Tokens of ours were taken out: the text as it came cannot go on.
+    if (head !== this.#head) return requestText(head.method, head.target, originFields(exchange))
+    const { method, target, hostField, passed } = this.#head
     const host = exchange.site.config.originHost ?? hostField
     return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${passed}${this.#forwardingText(exchange, hostField)}\r\n`
   }
@@ -400,9 +402,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
   #forwardingText(exchange: Exchange, hostField: string): string {
     const direct = exchange.client === this.#connection.peer && exchange.secure === this.#connection.secure
     if (direct && this.#forwardingFor === hostField) return this.#forwarding
-    const fields = forwardingFields(exchange, hostField)
-    let text = ''
-    for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`
+    const text = fieldText(forwardingFields(exchange, hostField))
     if (direct) {
       this.#forwardingFor = hostField
       this.#forwarding = text
@@ -430,8 +430,11 @@ class FastConnection extends Deadline implements Carrier, Relay {
     if (this.#transport.draining) this.#close = true
     const size = end - start
     this.#bodyBytes = size
-    const out = outBuffer(head.mostBytes + size + MOST_ADDED)
+    const own = exchange.ownFields(head.status, () => head.fields)
+    const added = own.length === 0 ? '' : fieldText(own)
+    const out = outBuffer(head.mostBytes + size + added.length + MOST_ADDED)
     let at = head.writeTo(out, 0)
+    if (added !== '') at += out.write(added, at, 'latin1')
     if (framing === 'chunked' || this.#rechunk) at = append(out, at, CHUNKED_FIELD)
     if (this.#close) at = append(out, at, CLOSE_FIELD)
     at = append(out, at, EMPTY_LINE)
@@ -535,8 +538,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
       }
       origins.returned(other)
     }
-    const { method, fields } = exchange.head
-    const answer = failedAnswer(failure.status, failure.reason, kindOf(method, fields))
+    const answer = exchange.failedAnswer(failure.status, failure.reason)
     const bytes = this.toHead ? 0 : answer.body.length
     this.answer(exchange, answer, false)
     exchange.end({ action: 'fail', reason: failure.reason, status: answer.status, bytes, outcome: 'failed' })
@@ -624,6 +626,16 @@ class FastConnection extends Deadline implements Carrier, Relay {
     this.#transport.options.deadlines.remove(this)
     this.#transport.left(this)
   }
+}
+
+function fieldText(fields: readonly string[]): string {
+  let text = ''
+  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`
+  return text
+}
+
+function requestText(method: string, target: string, fields: readonly string[]): string {
+  return `${method} ${target} HTTP/1.1\r\n${fieldText(fields)}\r\n`
 }
 
 function outcomeOf(status: number): 'failed' | 'answered' {

@@ -2,10 +2,12 @@
 import { createServer as createHttpServer } from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import { identify } from '#networks'
+import type { Answer } from '../answers.ts'
 import type { Connection } from '../connection.ts'
 import { Deadlines } from '../deadlines.ts'
 import type { EndResult, Exchange } from '../exchange.ts'
 import type { Origin, SiteRuntime } from '../house.ts'
+import { failedAnswer } from '../own-answers.ts'
 import { FastTransport, type Reception } from './downstream.ts'
 
 export interface Ended extends EndResult {
@@ -201,6 +203,14 @@ export class Stage implements Reception {
 
   firstByte(): void {}
   bodyRead(): void {}
+
+  ownFields(): readonly string[] {
+    return []
+  }
+
+  failedAnswer(_exchange: Exchange, status: 502 | 504, reason: string): Answer {
+    return failedAnswer(status, reason, 'fetch')
+  }
   longLived(): void {}
   count(): void {}
   decided(): void {}

@@ -1,0 +1,259 @@
+/**
+ * What those get who are not let in. A person who navigates is always led on: to the whole page, where
+ * a script pays or a line is waited in, or, while whole pages are too dear to hand out to strangers, to a
+ * *moment page* of a few bytes whose refresh comes back with a ticket. Everything else gets problem+json.
+ *
+ * A flood that does not follow the moment page costs some 400 bytes per request; whole pages have a budget.
+ */
+import type { ShedReason } from '#admission'
+import {
+  chooseLanguage,
+  issueChallenge,
+  maySeal,
+  momentPage,
+  type PageBudget,
+  type PageFacts,
+  type PageState,
+  setCookie,
+  TICKET_COOKIE,
+  TICKET_S,
+  type Ticket,
+  withParameter,
+  writeTicket,
+} from '#challenge'
+import { fieldList, fieldValue } from '#http'
+import type { ClientAddress } from '#networks'
+import { kindOf } from '#recognise'
+import { type Answer, freshAnswer } from '../answers.ts'
+import type { Exchange } from '../exchange.ts'
+import { failedAnswer, refusedAnswer, shedAnswer } from '../own-answers.ts'
+import { aggregateOf, type Entrance } from './entrance.ts'
+
+/** A target longer than this is not repeated in the answer: bytes out would follow bytes in. */
+const LONGEST_ECHO = 512
+/** The script is at work meanwhile; who has none comes back and stands in line. */
+const PRICE_REFRESH_S = 30
+/** Failed tries after which nobody is asked again. */
+const MOST_TRIES = 3
+
+/** What those are told whose turn has come, and who were shed all the same. */
+const CALLED = { pollS: 5, waitS: [5, 10], ahead: [0, 0] } as const
+
+export class VisitorAnswers {
+  readonly #entrance: Entrance
+  readonly #budget: PageBudget
+  readonly #ray: () => string
+  readonly #random: () => number
+
+  constructor(
+    entrance: Entrance,
+    parts: { readonly budget: PageBudget; readonly ray: () => string; readonly random: () => number },
+  ) {
+    this.#entrance = entrance
+    this.#budget = parts.budget
+    this.#ray = parts.ray
+    this.#random = parts.random
+  }
+
+  /** The answer to a request that is not let in now. */
+  to(exchange: Exchange, reason: ShedReason, retryAfterS: number, nowMs: number): Answer {
+    const { head, lane, client } = exchange
+    if (lane === 'paid') this.#entrance.prices.shed(aggregateOf(client), exchange.effort)
+    this.#budget.mitigated(nowMs)
+    const kind = kindOf(head.method, head.fields)
+    if (kind !== 'navigation' && kind !== 'form') return shedAnswer(reason, retryAfterS, this.#random())
+    if (reason === 'hammering' && !this.#entrance.isPeoples(client, exchange.site))
+      return shedAnswer(reason, retryAfterS, this.#random())
+    if (kind === 'navigation' && head.method !== 'GET') return shedAnswer(reason, retryAfterS, this.#random())
+    const language = this.#language(exchange)
+    const ticket = exchange.credentials?.ticket
+    // Who has paid or is known is no stranger either.
+    const isReturning = ticket !== undefined || exchange.credentials?.account !== undefined
+    if (!this.#hasRoom(exchange, client, isReturning, nowMs))
+      return this.#moment(exchange, reason, language, ticket)
+    return kind === 'form'
+      ? this.#formPage(exchange, reason, language)
+      : this.#page(exchange, reason, language, ticket)
+  }
+
+  /** 502 or 504: the origin could not answer. A person gets a page that leads to somebody who can help. */
+  failed(exchange: Exchange, status: 502 | 504, reason: string, nowMs: number): Answer {
+    const short = failedAnswer(status, reason, kindOf(exchange.head.method, exchange.head.fields))
+    return this.#inWords(exchange, 'failed', short, nowMs)
+  }
+
+  /** 403 by the operator's decision. */
+  refused(exchange: Exchange, nowMs: number): Answer {
+    const short = refusedAnswer(kindOf(exchange.head.method, exchange.head.fields))
+    return this.#inWords(exchange, 'refused', short, nowMs)
+  }
+
+  /** `short` as a page with the site's contact, for people, as long as there is room for pages. */
+  #inWords(exchange: Exchange, state: PageState, short: Answer, nowMs: number): Answer {
+    const { head, client } = exchange
+    const kind = kindOf(head.method, head.fields)
+    if ((kind !== 'navigation' && kind !== 'form') || !this.#hasRoom(exchange, client, true, nowMs))
+      return short
+    const facts = { ray: this.#reference(exchange), retryHref: kind === 'navigation' ? head.target : '/' }
+    const reasons = short.fields.slice(short.fields.findIndex((name) => name.startsWith('digue-')))
+    return this.#rendered(exchange, state, this.#language(exchange), facts, {
+      status: short.status,
+      fields: reasons,
+    })
+  }
+
+  #hasRoom(exchange: Exchange, client: ClientAddress, isReturning: boolean, nowMs: number): boolean {
+    const { asn, prefix, subscriber } = client
+    const { weights } = exchange.site.gate
+    const weight = weights.asn(asn) + weights.floor
+    const asker = { asn, prefix, subscriber, weight, subscriberShare: weights.subscriber(subscriber) }
+    return this.#budget.mayHavePage(asker, PAGE_BYTES, isReturning, nowMs)
+  }
+
+  /** `Refresh` with a ticket in the URL: whoever follows it is no longer a stranger. A form is never sent again by itself. */
+  #moment(exchange: Exchange, reason: ShedReason, language: string, ticket: Ticket | undefined): Answer {
+    const { target, method } = exchange.head
+    const text = this.#write(exchange, ticket ?? this.#newTicket())
+    const onward = target.length > LONGEST_ECHO ? '1' : `1;url=${withParameter(target, text)}`
+    return freshAnswer(
+      503,
+      [
+        'content-type',
+        'text/html; charset=utf-8',
+        'cache-control',
+        'no-store',
+        'retry-after',
+        '2',
+        ...(method === 'GET' ? ['refresh', onward] : []),
+        // Whose cookies work gets rid of the parameter at the next step.
+        'set-cookie',
+        setCookie(TICKET_COOKIE, text, { secure: exchange.secure, maxAgeS: TICKET_S }),
+        'digue-mitigated',
+        `wait;reason=${reason}`,
+      ],
+      Buffer.from(momentPage(language)),
+    )
+  }
+
+  #page(exchange: Exchange, reason: ShedReason, language: string, shown: Ticket | undefined): Answer {
+    const { site, credentials } = exchange
+    const entrance = this.#entrance.site(site)
+    const nowS = this.#entrance.nowS()
+    const standing = credentials?.standing ?? this.#entrance.stand(exchange)
+    // Called, and yet shed: the lane was full in this second, and the place is kept.
+    const { pollS, waitS, ahead } = standing.admitted ? CALLED : standing
+    const tries = shown?.tries ?? 0
+    const ticket: Ticket = { issuedS: nowS, joinedS: standing.joinedS, dueS: nowS + pollS, tries }
+    const text = this.#write(exchange, ticket)
+    const asksPrice = entrance.asksPrice && !entrance.neverChallenged.has(exchange.head.target)
+    const stopped = credentials?.stopped === true
+    const state: PageState =
+      asksPrice && tries >= MOST_TRIES ? 'help' : stopped ? 'stopped' : asksPrice ? 'price' : 'wait'
+    const here = exchange.head.target
+    // Cookies that came back work; until one has, the ticket stays in the URL too.
+    const spoken = credentials?.language ?? ''
+    const chosen = spoken === '' ? '' : `l.${spoken}.`
+    const next = credentials?.hasCookies === true && chosen === '' ? here : withParameter(here, chosen + text)
+    const facts: PageFacts = {
+      ray: this.#reference(exchange),
+      waitS,
+      ahead,
+      pollS: state === 'price' ? PRICE_REFRESH_S : pollS,
+      retryHref: next,
+      stopHref: withParameter(here, `s.${chosen}${text}`),
+      tries,
+      ...(state === 'price' ? this.#challenge(exchange, entrance.bits) : {}),
+    }
+    const fields = [
+      'retry-after',
+      String(facts.pollS),
+      ...(state === 'stopped' ? [] : ['refresh', `${facts.pollS};url=${next}`]),
+      'set-cookie',
+      setCookie(TICKET_COOKIE, text, { secure: exchange.secure, maxAgeS: TICKET_S }),
+    ]
+    return this.#rendered(exchange, state, language, facts, {
+      status: 503,
+      fields: [...mitigated(state, reason), ...fields],
+    })
+  }
+
+  /** A form in progress: its content comes back sealed, or the person is told how to send it again. */
+  #formPage(exchange: Exchange, reason: ShedReason, language: string): Answer {
+    const { head, site, secure, carrier } = exchange
+    const entrance = this.#entrance.site(site)
+    const body = carrier.collected
+    const host = fieldValue(head.fields, 'host') ?? head.host
+    const sealable = body === undefined ? 'too-large' : maySeal(head, host, secure, body.length)
+    if (sealable !== 'seal') this.#entrance.count(`form-${sealable}`)
+    const state: PageState = sealable === 'seal' ? 'form' : 'resend'
+    const facts: PageFacts = {
+      ray: this.#reference(exchange),
+      retryHref: head.target,
+      ...(entrance.asksPrice ? this.#challenge(exchange, entrance.bits) : {}),
+      ...(state === 'form' ? { sealed: this.#entrance.seal(site, head, body!) } : {}),
+    }
+    return this.#rendered(exchange, state, language, facts, {
+      status: 503,
+      fields: [...mitigated(state, reason), 'retry-after', '5'],
+    })
+  }
+
+  #rendered(
+    exchange: Exchange,
+    state: PageState,
+    language: string,
+    facts: PageFacts,
+    more: { readonly status: number; readonly fields: readonly string[] },
+  ): Answer {
+    const { pages } = this.#entrance.site(exchange.site)
+    const page = pages.render(state, language, facts)
+    const fields = [...page.fields, 'cache-control', 'no-store', ...more.fields]
+    const takesGzip = fieldList(exchange.head.fields, 'accept-encoding')?.includes('gzip') === true
+    return takesGzip
+      ? freshAnswer(more.status, [...fields, 'content-encoding', 'gzip'], page.gzip())
+      : freshAnswer(more.status, fields, page.plain)
+  }
+
+  #challenge(exchange: Exchange, bits: number): Pick<PageFacts, 'challenge' | 'bits' | 'price'> {
+    const { site, client } = exchange
+    return {
+      challenge: issueChallenge(this.#entrance.keys, site.name, client.prefix, this.#entrance.nowS()),
+      bits,
+      price: this.#entrance.prices.price(aggregateOf(client)),
+    }
+  }
+
+  #newTicket(): Ticket {
+    const nowS = this.#entrance.nowS()
+    return { issuedS: nowS, joinedS: 0, dueS: nowS + 1, tries: 0 }
+  }
+
+  #write(exchange: Exchange, ticket: Ticket): string {
+    return writeTicket(this.#entrance.keys, exchange.site.name, ticket)
+  }
+
+  #language(exchange: Exchange): string {
+    const chosen = exchange.credentials?.language ?? ''
+    if (chosen !== '') return chosen
+    return chooseLanguage(
+      fieldList(exchange.head.fields, 'accept-language'),
+      exchange.site.config.page.language,
+    )
+  }
+
+  #reference(exchange: Exchange): string {
+    if (exchange.ray === '') exchange.ray = this.#ray()
+    return exchange.ray
+  }
+}
+
+/** RFC 9651: an item with a parameter. */
+function mitigated(state: PageState, reason: ShedReason): string[] {
+  return [
+    'digue-mitigated',
+    `${state === 'price' || state === 'form' ? 'challenge' : 'wait'};reason=${reason}`,
+  ]
+}
+
+/** What a whole page is reckoned at in the budget; most are smaller. */
+const PAGE_BYTES = 8000
