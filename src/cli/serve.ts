@@ -178,14 +178,18 @@ class Service {
       this.#config.sites.map((site) => {
         const name = site.hosts[0]!
         const capacity = this.#edge?.capacityOf(name)
+        const room = this.#edge?.waitingRoomOf(name)
         return {
           name,
           posture: postures[name] ?? 'calm',
           limit: capacity?.limit ?? 0,
           inFlight: capacity?.inFlight ?? 0,
+          waitingRoom: room?.waiting ?? 0,
+          waitingRoomLost: (room?.lost ?? 0) + (room?.evicted ?? 0),
         }
       }),
     )
+    if (this.#edge !== undefined) this.#metrics.entrance(this.#edge.entrance)
     return this.#metrics.text()
   }
 

@@ -19,6 +19,9 @@ export interface SiteGauges {
   readonly posture: Posture
   readonly limit: number
   readonly inFlight: number
+  /** Places in its waiting room, and those that found no room in memory since the start. */
+  readonly waitingRoom: number
+  readonly waitingRoomLost: number
 }
 
 /** Names of an edge's own counters and gauges: of our making, yet bounded. */
@@ -60,6 +63,18 @@ export class Metrics {
   readonly #posture = this.#gauge('digue_posture', '1 for the posture the site is in.', ['site', 'posture'])
   readonly #limit = this.#gauge('digue_in_flight_limit', 'Requests the origin may have at once.', ['site'])
   readonly #inFlight = this.#gauge('digue_in_flight_requests', 'Requests the origin has now.', ['site'])
+  readonly #waitingRoom = this.#gauge('digue_waiting_room_places', 'Places in the waiting room.', ['site'])
+  readonly #waitingRoomLost = this.#gauge(
+    'digue_waiting_room_lost',
+    'Places that found no room in memory since the start; they are told again at the next poll.',
+    ['site'],
+  )
+  readonly #price = this.#gauge('digue_price_parts', 'The dearest price asked for now, in any network.', [])
+  readonly #meterRefused = this.#gauge(
+    'digue_meter_refused',
+    'Tokens that found no room in the meter since the start, and were taken for strangers.',
+    [],
+  )
   readonly #bypass = this.#gauge('digue_bypass', '1 while everything passes.', [])
   readonly #attack = this.#gauge('digue_attack_mode', '1 for the word of the operator: on, off or auto.', [
     'mode',
@@ -144,11 +159,18 @@ export class Metrics {
   }
 
   sites(gauges: readonly SiteGauges[]): void {
-    for (const { name, posture, limit, inFlight } of gauges) {
+    for (const { name, posture, limit, inFlight, waitingRoom, waitingRoomLost } of gauges) {
+      this.#waitingRoom.set({ site: name }, waitingRoom)
+      this.#waitingRoomLost.set({ site: name }, waitingRoomLost)
       for (const one of POSTURES) this.#posture.set({ site: name, posture: one }, one === posture ? 1 : 0)
       this.#limit.set({ site: name }, limit)
       this.#inFlight.set({ site: name }, inFlight)
     }
+  }
+
+  entrance(entrance: { readonly mostPrice: number; readonly meterRefused: number }): void {
+    this.#price.set(entrance.mostPrice)
+    this.#meterRefused.set(entrance.meterRefused)
   }
 
   policy(policy: { attack: string; bypass: boolean; decisions: number }): void {
@@ -182,6 +204,8 @@ export class Metrics {
         this.#queueDelayMax,
         this.#limit,
         this.#inFlight,
+        this.#waitingRoom,
+        this.#waitingRoomLost,
       ])
         gauge.remove({ site })
       for (const posture of POSTURES) this.#posture.remove({ site, posture })

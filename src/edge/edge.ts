@@ -1,5 +1,6 @@
 /** What the main thread holds of the edge: its threads as one. */
 import type { CapacityState, RouteCostRows, WeightTable } from '#admission'
+import type { LineState } from '#challenge'
 import type { Config } from '#config'
 import type { EdgeReport, Policy } from '#control'
 
@@ -41,6 +42,10 @@ export interface Edge {
   weightsOf(site: string): WeightTable | undefined
   /** A site's limit and what is in flight. */
   capacityOf(site: string): CapacityState | undefined
+  /** Who waits in a site's waiting room. */
+  waitingRoomOf(site: string): LineState | undefined
+  /** The dearest price asked for now, in parts, and tokens that found no room in the meter since the start. */
+  readonly entrance: { readonly mostPrice: number; readonly meterRefused: number }
   setPolicy(policy: Policy): void
   /**
    * Puts a validated configuration in force without closing a connection: sites, origins,

@@ -13,6 +13,7 @@ import {
   createLineMemory,
   type LineMemory,
   type LineSizes,
+  type LineState,
   LineTurns,
   Meter,
   newMaster,
@@ -202,6 +203,14 @@ class Threads implements Edge {
   capacityOf(site: string): CapacityState | undefined {
     const slot = this.#slots.get(site)
     return slot === undefined ? undefined : this.#capacity.state(slot)
+  }
+
+  waitingRoomOf(site: string): LineState | undefined {
+    return this.#lines.get(site)?.turns.state()
+  }
+
+  get entrance(): { mostPrice: number; meterRefused: number } {
+    return { mostPrice: this.#prices.raised.most, meterRefused: this.#meter.refused }
   }
 
   /** For tests of what happens then. */
