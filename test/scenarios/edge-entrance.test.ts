@@ -181,6 +181,21 @@ test('without a script the page is a place in line, and polling early begins the
   assert.equal(got.text, 'page GET /')
 })
 
+test('who comes back three times without having paid is asked no more, and is in line', async () => {
+  await using site = await fullSite({ page: { phone: '01 23 45 67 89' } })
+  const { url } = site.digue
+  let page = await wholePage(url, '/')
+  for (let tries = 1; tries < 3; tries++) {
+    assert.ok(data(page.text, 'challenge') !== '')
+    page = await ask(`${url}/`, { cookie: cookieOf(page, 'digue_w') })
+  }
+  page = await ask(`${url}/`, { cookie: cookieOf(page, 'digue_w') })
+  assert.equal(data(page.text, 'challenge'), '')
+  assert.doesNotMatch(page.text, /<script/)
+  assert.match(page.text, /01 23 45 67 89/)
+  assert.match(page.field('refresh'), /^\d+;url=\/$/)
+})
+
 test('a form in progress is not lost: it comes back sealed, and is sent again as it was, once', async () => {
   await using site = await fullSite()
   const { url, port } = site.digue

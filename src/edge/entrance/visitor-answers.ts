@@ -143,12 +143,19 @@ export class VisitorAnswers {
     // Called, and yet shed: the lane was full in this second, and the place is kept.
     const { pollS, waitS, ahead } = standing.admitted ? CALLED : standing
     const tries = shown?.tries ?? 0
-    const ticket: Ticket = { issuedS: nowS, joinedS: standing.joinedS, dueS: nowS + pollS, tries }
-    const text = this.#write(exchange, ticket)
     const asksPrice = entrance.asksPrice && !entrance.neverChallenged.has(exchange.head.target)
     const stopped = credentials?.stopped === true
     const state: PageState =
       asksPrice && tries >= MOST_TRIES ? 'help' : stopped ? 'stopped' : asksPrice ? 'price' : 'wait'
+    // Asked for a price and back without having paid: one try. Who paid and was shed all the same has not failed.
+    const failed = state === 'price' && credentials?.clearance === undefined ? 1 : 0
+    const ticket: Ticket = {
+      issuedS: nowS,
+      joinedS: standing.joinedS,
+      dueS: nowS + pollS,
+      tries: Math.min(MOST_TRIES, tries + failed),
+    }
+    const text = this.#write(exchange, ticket)
     const here = exchange.head.target
     // Cookies that came back work; until one has, the ticket stays in the URL too.
     const spoken = credentials?.language ?? ''
