@@ -21,17 +21,28 @@ export function bottleneck(record: Pick<RunRecord, 'loadCpu' | 'othersShare'>): 
   return found
 }
 
-/** CPU milliseconds of all that runs on this machine; 0 where there is no /proc. */
-export function allCpuMs(): number {
+export interface MachineCpu {
+  /** CPU milliseconds of all that runs here. */
+  readonly busyMs: number
+  /** The same with what the cores had free. */
+  readonly wholeMs: number
+}
+
+/** Zeros where there is no /proc. */
+export function machineCpu(): MachineCpu {
   try {
-    const [user, nice, system, , , irq, softirq] = readFileSync('/proc/stat', 'latin1')
+    const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softirq = 0] = readFileSync(
+      '/proc/stat',
+      'latin1',
+    )
       .split('\n', 1)[0]!
       .trim()
       .split(/\s+/)
       .slice(1)
       .map(Number)
-    return (user! + nice! + system! + irq! + softirq!) * TICK_MS
+    const busyMs = (user + nice + system + irq + softirq) * TICK_MS
+    return { busyMs, wholeMs: busyMs + (idle + wait) * TICK_MS }
   } catch {
-    return 0
+    return { busyMs: 0, wholeMs: 0 }
   }
 }

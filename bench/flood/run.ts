@@ -10,7 +10,7 @@ import type { AttackPlan, AttackResult, Cohort, Target, VisitorPlan } from '../l
 import type { VisitorResult } from '../load/visitors.ts'
 import { type OriginPlan, type OriginStats, USUAL_ORIGIN } from '../origin/origin.ts'
 import type { Peer, PeerPlace, RunningPeer, Variant } from '../peers/peer.ts'
-import { allCpuMs } from './bottleneck.ts'
+import { machineCpu } from './bottleneck.ts'
 import { HOLDERS, REGULARS } from './people.ts'
 import type { Attack, Scenario, Timing } from './scenario.ts'
 
@@ -202,14 +202,19 @@ export async function runOnce(
       const cpuBefore = cpuMs(running!.pids())
       const originBefore = cpuMs([origin.pid])
       const ours = () => cpuMs([process.pid, ...children.map((child) => child.pid), ...running!.pids()])
-      const othersBefore = allCpuMs() - ours()
+      const oursBefore = ours()
+      const machineBefore = machineCpu()
       const stolenBefore = stolenMs()
       const wallBefore = performance.now()
       await sleepUntil(startAtMs + endS * 1000)
       const after = await ask({ do: 'stats' })
       const wallMs = performance.now() - wallBefore
       const cpuShare = (cpuMs(running!.pids()) - cpuBefore) / wallMs
-      const othersShare = (allCpuMs() - ours() - othersBefore) / (wallMs * availableParallelism())
+      const machine = machineCpu()
+      // Of the ticks that the kernel counted, and not of the clock: a paused machine has neither.
+      const othersShare =
+        (machine.busyMs - machineBefore.busyMs - (ours() - oursBefore)) /
+        Math.max(1, machine.wholeMs - machineBefore.wholeMs)
       const originCpu = (cpuMs([origin.pid]) - originBefore) / wallMs
       const stolenShare = (stolenMs() - stolenBefore) / (wallMs * availableParallelism())
       const { rss, peak } = memory(running!.pids())

@@ -24,11 +24,15 @@ const MOST_SAVED_MS = 5000
 /** A challenge is good for two epochs at least; prices change sooner. */
 const CHALLENGE_MS = 20_000
 const PATIENCE_MS = 5000
-/** Refusals in a row after which a clearance counts as spent. */
-const MOST_REFUSALS = 4
+/**
+ * Refusals in a row after which a clearance counts as spent: soon when it has brought about what it is good
+ * for, late when it was perhaps only outbid.
+ */
+const MOST_REFUSALS = { used: 4, unused: 16 }
 
 interface Clearance {
   readonly cookie: string
+  pages: number
   refusals: number
 }
 
@@ -160,7 +164,7 @@ export class Farm implements Behaviour {
         const cookie = /\r\nset-cookie: *([^;\r]*)/i.exec(head)?.[1]
         if (!cookie) return
         this.#counts.clearances++
-        this.#pool.push({ cookie, refusals: 0 })
+        this.#pool.push({ cookie, pages: 0, refusals: 0 })
         return
       }
       case 'price':
@@ -189,10 +193,12 @@ export class Farm implements Behaviour {
   #used(clearance: Clearance, status: number): void {
     if (status === 200) {
       this.#counts.paidPages++
+      clearance.pages++
       clearance.refusals = 0
       return
     }
-    if (++clearance.refusals !== MOST_REFUSALS) return
+    const isUsed = clearance.pages > 0.75 * PAGES_PER_CLEARANCE
+    if (++clearance.refusals < (isUsed ? MOST_REFUSALS.used : MOST_REFUSALS.unused)) return
     const at = this.#pool.indexOf(clearance)
     if (at === -1) return
     this.#counts.spent++
