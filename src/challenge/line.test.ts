@@ -301,6 +301,19 @@ describe('waiting line', () => {
       assert.equal(room.line.stand(at('192.0.2', nowS), undefined, { nowS, random: 0.5 }).admitted, false)
   })
 
+  test('what one thread enters, the others see', () => {
+    const room = new Room()
+    const other = new WaitingLine(room.memory)
+    const { joinedS } = room.stand(alice)
+    const now = { nowS: room.nowS, random: 0 }
+    assert.equal(other.stand(alice, undefined, now).joinedS, joinedS)
+    room.pass(3)
+    assert.equal(other.stand(alice, undefined, now).admitted, true)
+    other.shown(alice.subscriber)
+    other.shown(alice.subscriber)
+    assert.equal(room.stand(alice).admitted, false)
+  })
+
   test('while the main thread stands still nobody is called, and afterwards two seconds are made up for', () => {
     const room = new Room()
     room.rate = 100
