@@ -24,10 +24,15 @@ const BELIEVED: ReadonlySet<string> = new Set([
  * as "X-Forwarded-For", so "_" counts as "-".
  */
 export function isForwardingField(name: string): boolean {
-  if (name.length < 9 || name.length > 32) return false
-  const first = name.charCodeAt(0) | 0x20
-  // f, x, t, c: nearly every other field ends here.
-  if (first !== 0x66 && first !== 0x78 && first !== 0x74 && first !== 0x63) return false
+  if (!mayForward(name.charCodeAt(0), name.length)) return false
   const lower = name.toLowerCase().replaceAll('_', '-')
   return lower.startsWith('x-forwarded-') || BELIEVED.has(lower)
+}
+
+/** By the first letter of a name and its length: nearly every other field ends here. */
+export function mayForward(firstByte: number, length: number): boolean {
+  if (length < 9 || length > 32) return false
+  const first = firstByte | 0x20
+  // f, x, t, c.
+  return first === 0x66 || first === 0x78 || first === 0x74 || first === 0x63
 }

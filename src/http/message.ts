@@ -14,6 +14,10 @@ export interface RequestHead {
   /** Host without port, lower case. */
   readonly host: string
   readonly fields: FieldLines
+  /** All of `fields` if any of them speaks for the client (forwarded.ts), else none. Absent: look yourself. */
+  readonly forwardingFields?: FieldLines
+  /** Those of `fields` that recognise's `kindOf` asks for in a GET or HEAD without a body. Absent: look yourself. */
+  readonly kindFields?: FieldLines
 }
 
 export interface ResponseHead {

@@ -83,6 +83,18 @@ function readByUs(bytes: Buffer): { requests: Read[]; rest: 'none' | 'incomplete
   return { requests, rest: 'none' }
 }
 
+/** All that a head says, what it says on demand included. */
+function shown(head: FastRequestHead): object {
+  const { fields, kindFields, forwardingFields } = head
+  return { ...head, fields, kindFields, forwardingFields }
+}
+
+function firstFilled(fields: readonly string[], name: string): string {
+  for (let i = 0; i < fields.length; i += 2)
+    if (fields[i]!.toLowerCase() === name && fields[i + 1] !== '') return fields[i + 1]!
+  return ''
+}
+
 /** mulberry32: small, seeded, the same everywhere. */
 function randomFrom(seed: number): (below: number) => number {
   let state = seed >>> 0
@@ -267,12 +279,41 @@ test('cut anywhere, a head is incomplete or elsewhere, never something else; and
     const whole = parseRequestHead(bytes, 0, bytes.length)
     for (let end = 0; end < bytes.length; end += 1 + random(7)) {
       const part = parseRequestHead(bytes, 0, end)
-      if (part instanceof FastRequestHead) assert.deepEqual(part, whole)
+      if (part instanceof FastRequestHead) assert.deepEqual(shown(part), shown(whole as FastRequestHead))
       else if (whole instanceof FastRequestHead && end < whole.end) assert.equal(part, INCOMPLETE)
     }
     const moved = parseRequestHead(Buffer.concat([Buffer.from('xyz'), bytes]), 3, bytes.length + 3)
     if (whole instanceof FastRequestHead)
-      assert.deepEqual({ ...(moved as FastRequestHead), end: 0 }, { ...whole, end: 0 })
+      assert.deepEqual({ ...shown(moved as FastRequestHead), end: 0 }, { ...shown(whole), end: 0 })
     else assert.equal(moved, whole)
   }
+})
+
+test('the fields found while scanning say what all of them would', () => {
+  const random = randomFrom(SEED + 2)
+  const names = [
+    'Accept',
+    'ACCEPT',
+    'sec-fetch-mode',
+    'Sec-Fetch-Dest',
+    'X-Forwarded-For',
+    'Forwarded',
+    'x-a',
+  ]
+  const values = ['', ' \t', 'text/html', ' */* ', 'navigate', 'cors', 'image', 'empty', '192.0.2.1']
+  let forwarded = 0
+  for (let i = 0; i < 2000; i++) {
+    const lines = Array.from(
+      { length: random(8) },
+      () => `${names[random(names.length)]}:${values[random(values.length)]}\r\n`,
+    )
+    const text = `GET / HTTP/1.1\r\nHost: a\r\n${lines.join('')}\r\n`
+    const head = parseRequestHead(Buffer.from(text), 0, text.length) as FastRequestHead
+    for (const name of ['accept', 'sec-fetch-mode', 'sec-fetch-dest'])
+      assert.equal(firstFilled(head.kindFields, name), firstFilled(head.fields, name), text)
+    const isForwarded = lines.some((line) => /^(x-)?forwarded/i.test(line))
+    assert.deepEqual(head.forwardingFields, isForwarded ? head.fields : [])
+    if (isForwarded) forwarded++
+  }
+  assert.ok(forwarded > 100)
 })

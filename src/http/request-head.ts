@@ -9,12 +9,15 @@
  * framing.ts judge it. So this parser never refuses, and must never accept what those would refuse
  * or read otherwise; request-head.fuzz.test.ts holds it against them.
  *
- * Rejected: lower-casing or interning names while scanning (no one needs it on this path), and
- * keeping offsets for lazy strings (every request's fields are looked at by the pipeline anyway).
+ * Names and values become strings only when somebody asks for them. Most requests of a flood are turned
+ * away, or wait in line first and then are, and of their fields nobody wants more than what the form of
+ * the answer depends on: those few are found while scanning.
+ *
+ * Rejected: lower-casing or interning names while scanning (no one needs it on this path).
  */
-import { isForwardingField } from './forwarded.ts'
+import { isForwardingField, mayForward } from './forwarded.ts'
 import { parseHost } from './framing.ts'
-import type { RequestHead } from './message.ts'
+import type { FieldLines, RequestHead } from './message.ts'
 import { spells, TARGET, TOKEN, VALUE } from './octets.ts'
 
 /** The head goes on beyond these bytes, and is of the small grammar so far. */
@@ -25,12 +28,13 @@ export const ELSEWHERE = 2
 /** More fields than a browser ever sends: Node's http decides. */
 const MOST_FIELDS = 100
 
+const NO_FIELDS: FieldLines = []
+
 export class FastRequestHead implements RequestHead {
   readonly method: 'GET' | 'HEAD'
   readonly target: string
   readonly version = '1.1'
   readonly host: string
-  readonly fields: string[]
   /** Value of the Host field as received. */
   readonly hostField: string
   /** Index just behind the head in the bytes parsed. */
@@ -42,26 +46,87 @@ export class FastRequestHead implements RequestHead {
    * forwarding fields.
    */
   readonly passed: string
+  readonly #text: string
+  /** Where the first field line begins in `#text`. */
+  readonly #fieldsAt: number
+  readonly #forwarding: boolean
+  // Where the values of three fields begin, the first that are not empty; 0 for none.
+  readonly #acceptAt: number
+  readonly #modeAt: number
+  readonly #destAt: number
+  #fields: readonly string[] | undefined = undefined
 
   constructor(
     method: 'GET' | 'HEAD',
     target: string,
     host: string,
-    fields: string[],
     hostField: string,
     end: number,
     close: boolean,
     passed: string,
+    text: string,
+    fieldsAt: number,
+    forwarding: boolean,
+    acceptAt: number,
+    modeAt: number,
+    destAt: number,
   ) {
     this.method = method
     this.target = target
     this.host = host
-    this.fields = fields
     this.hostField = hostField
     this.end = end
     this.close = close
     this.passed = passed
+    this.#text = text
+    this.#fieldsAt = fieldsAt
+    this.#forwarding = forwarding
+    this.#acceptAt = acceptAt
+    this.#modeAt = modeAt
+    this.#destAt = destAt
   }
+
+  get fields(): FieldLines {
+    return (this.#fields ??= fieldLines(this.#text, this.#fieldsAt))
+  }
+
+  get forwardingFields(): FieldLines {
+    return this.#forwarding ? this.fields : NO_FIELDS
+  }
+
+  get kindFields(): FieldLines {
+    const text = this.#text
+    const accept = this.#acceptAt === 0 ? '' : valueAt(text, this.#acceptAt)
+    if (this.#modeAt === 0 && this.#destAt === 0) return accept === '' ? NO_FIELDS : ['accept', accept]
+    const mode = this.#modeAt === 0 ? '' : valueAt(text, this.#modeAt)
+    const dest = this.#destAt === 0 ? '' : valueAt(text, this.#destAt)
+    return ['accept', accept, 'sec-fetch-mode', mode, 'sec-fetch-dest', dest]
+  }
+}
+
+/** All lines of a head that was parsed, up to the empty one. */
+function fieldLines(text: string, from: number): string[] {
+  const fields: string[] = []
+  for (let at = from; text.charCodeAt(at) !== 0x0d; ) {
+    const colon = text.indexOf(':', at)
+    const end = text.indexOf('\r', colon)
+    let valueFrom = colon + 1
+    while (isBlank(text.charCodeAt(valueFrom)) && valueFrom < end) valueFrom++
+    fields.push(text.substring(at, colon), valueAt(text, valueFrom))
+    at = end + 2
+  }
+  return fields
+}
+
+/** The field value that begins there, without the blanks behind it. */
+function valueAt(text: string, from: number): string {
+  let end = text.indexOf('\r', from)
+  while (end > from && isBlank(text.charCodeAt(end - 1))) end--
+  return text.substring(from, end)
+}
+
+function isBlank(unit: number): boolean {
+  return unit === 0x20 || unit === 0x09
 }
 
 // What a field means to this path.
@@ -70,6 +135,9 @@ const SKIP = 1
 const HOST_FIELD = 2
 const CONNECTION = 3
 const LEAVE = 4
+const ACCEPT = 5
+const MODE = 6
+const DEST = 7
 
 /** By length first: most names end in the default. */
 function meaning(bytes: Buffer, at: number, length: number): number {
@@ -81,6 +149,7 @@ function meaning(bytes: Buffer, at: number, length: number): number {
     case 5:
       return spells(bytes, at, 'proxy') ? SKIP : PASS
     case 6:
+      if (spells(bytes, at, 'accept')) return ACCEPT
       return spells(bytes, at, 'expect') ? LEAVE : PASS
     case 7:
       return spells(bytes, at, 'upgrade') || spells(bytes, at, 'trailer') ? LEAVE : PASS
@@ -88,6 +157,10 @@ function meaning(bytes: Buffer, at: number, length: number): number {
       if (spells(bytes, at, 'connection')) return CONNECTION
       return spells(bytes, at, 'keep-alive') ? SKIP : PASS
     case 14:
+      if (spells(bytes, at, 'sec-fetch-')) {
+        if (spells(bytes, at + 10, 'mode')) return MODE
+        return spells(bytes, at + 10, 'dest') ? DEST : PASS
+      }
       return spells(bytes, at, 'content-length') || spells(bytes, at, 'http2-settings') ? LEAVE : PASS
     // llhttp reads Proxy-Connection as if it were Connection.
     case 16:
@@ -137,13 +210,16 @@ export function parseRequestHead(
     if (bytes[at] !== VERSION[i]) return ELSEWHERE
   }
 
-  // One string for the whole head; names and values are slices of it.
-  const text = bytes.toString('latin1', start, end)
-  const fields: string[] = []
-  let hostField: string | undefined
-  let connection: string | undefined
-  let passed = ''
-  let keptFrom = at
+  const fieldsAt = at
+  let hostAt = 0
+  let hostEnd = 0
+  let connection = 0
+  let lines = 0
+  let cuts = 0
+  let forwarding = false
+  let acceptAt = 0
+  let modeAt = 0
+  let destAt = 0
   for (;;) {
     const nameAt = at
     while (at < end && TOKEN[bytes[at]!] === 1) at++
@@ -153,7 +229,6 @@ export function parseRequestHead(
       if (bytes[at] !== 0x0d) return ELSEWHERE
       if (++at === end) return INCOMPLETE
       if (bytes[at++] !== 0x0a) return ELSEWHERE
-      passed += text.substring(keptFrom - start, nameAt - start)
       break
     }
     if (bytes[at++] !== 0x3a) return ELSEWHERE
@@ -167,41 +242,79 @@ export function parseRequestHead(
     if (bytes[at++] !== 0x0a) return ELSEWHERE
     while (valueEnd > valueAt && (bytes[valueEnd - 1] === 0x20 || bytes[valueEnd - 1] === 0x09)) valueEnd--
 
-    const name = text.substring(nameAt - start, nameEnd - start)
-    const value = text.substring(valueAt - start, valueEnd - start)
-    if (fields.push(name, value) > MOST_FIELDS * 2) return ELSEWHERE
+    if (++lines > MOST_FIELDS) return ELSEWHERE
     switch (meaning(bytes, nameAt, nameEnd - nameAt)) {
       case PASS:
-        if (!isForwardingField(name)) continue
+        if (!mayForward(bytes[nameAt]!, nameEnd - nameAt)) continue
+        if (!isForwardingField(bytes.toString('latin1', nameAt, nameEnd))) continue
+        forwarding = true
         break
+      case ACCEPT:
+        if (acceptAt === 0 && valueEnd > valueAt) acceptAt = valueAt - start
+        continue
+      case MODE:
+        if (modeAt === 0 && valueEnd > valueAt) modeAt = valueAt - start
+        continue
+      case DEST:
+        if (destAt === 0 && valueEnd > valueAt) destAt = valueAt - start
+        continue
       case HOST_FIELD:
-        if (hostField !== undefined) return ELSEWHERE
-        hostField = value
+        if (hostAt !== 0) return ELSEWHERE
+        hostAt = valueAt
+        hostEnd = valueEnd
         break
-      case CONNECTION:
-        if (connection !== undefined) return ELSEWHERE
-        connection = value
+      case CONNECTION: {
+        if (connection !== 0) return ELSEWHERE
+        const length = valueEnd - valueAt
+        if (length === 10 && spells(bytes, valueAt, 'keep-alive')) connection = KEEP
+        else if (length === 5 && spells(bytes, valueAt, 'close')) connection = SHUT
+        else return ELSEWHERE
         break
+      }
       case LEAVE:
         return ELSEWHERE
     }
-    // This line does not go on as it is: end the run of lines before it, begin the next behind it.
-    passed += text.substring(keptFrom - start, nameAt - start)
-    keptFrom = at
+    // This line does not go on as it is.
+    CUTS[cuts++] = nameAt
+    CUTS[cuts++] = at
   }
+  if (hostAt === 0) return ELSEWHERE
 
-  if (hostField === undefined) return ELSEWHERE
+  // One string for the whole head; whatever is wanted of it, now or later, is a slice.
+  const text = bytes.toString('latin1', start, at)
+  const hostField = text.substring(hostAt - start, hostEnd - start)
   const host = parseHost(hostField)
   if (host === undefined) return ELSEWHERE
-  let close = false
-  if (connection !== undefined) {
-    const option = connection.toLowerCase()
-    if (option === 'close') close = true
-    else if (option !== 'keep-alive') return ELSEWHERE
+  let passed = ''
+  let keptFrom = fieldsAt
+  for (let i = 0; i < cuts; i += 2) {
+    const cutFrom = CUTS[i]!
+    if (keptFrom < cutFrom) passed += text.substring(keptFrom - start, cutFrom - start)
+    keptFrom = CUTS[i + 1]!
   }
+  if (keptFrom < at - 2) passed += text.substring(keptFrom - start, at - 2 - start)
   const target = text.substring(targetAt - start, targetEnd - start)
-  return new FastRequestHead(method, target, host, fields, hostField, at, close, passed)
+  return new FastRequestHead(
+    method,
+    target,
+    host,
+    hostField,
+    at,
+    connection === SHUT,
+    passed,
+    text,
+    fieldsAt - start,
+    forwarding,
+    acceptAt,
+    modeAt,
+    destAt,
+  )
 }
+
+const KEEP = 1
+const SHUT = 2
+/** Where the lines that do not go on begin and end: filled and read within one call. */
+const CUTS = new Int32Array(2 * MOST_FIELDS)
 
 const VERSION = Buffer.from(' HTTP/1.1\r\n')
 
