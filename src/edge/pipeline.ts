@@ -380,7 +380,8 @@ function readCredentials(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' 
 
 function findClient(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   const { connection, head } = exchange
-  const resolved = resolveClient(connection.peer, head.fields, pipeline.trusted, pipeline.book)
+  const fields = head.forwardingFields ?? head.fields
+  const resolved = resolveClient(connection.peer, fields, pipeline.trusted, pipeline.book)
   exchange.client = resolved.client
   exchange.secure = resolved.secure ?? connection.secure
   exchange.peerTrusted = pipeline.trusted.hasText(connection.peer.text)
