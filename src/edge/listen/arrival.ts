@@ -46,6 +46,26 @@ const ALPN_PROTOCOLS = ['h2', 'http/1.1']
  */
 const WHOLE_CONNECTION = 2.2
 
+/** Sockets of this file know their arrival: one listener function each for all of them. */
+const ARRIVAL = Symbol('arrival')
+type OwnedSocket = Socket & { [ARRIVAL]: Arrival }
+
+function onClose(this: OwnedSocket): void {
+  this[ARRIVAL].onClose()
+}
+function onEnd(this: OwnedSocket): void {
+  this[ARRIVAL].onEnd()
+}
+function onReadable(this: OwnedSocket): void {
+  this[ARRIVAL].onReadable()
+}
+function onTlsError(this: OwnedSocket): void {
+  this[ARRIVAL].onTlsError()
+}
+function onSecure(this: OwnedSocket): void {
+  this[ARRIVAL].onSecure()
+}
+
 export class Arrival implements Waiter {
   client: ClientAddress
   seat: Seat | undefined = undefined
@@ -69,8 +89,10 @@ export class Arrival implements Waiter {
   /** The socket has come. `fromProxy`: its peer must begin with a PROXY header. */
   start(socket: Socket, fromProxy: boolean): void {
     this.#socket = socket
-    socket.on('error', ignore)
-    socket.on('close', this.#onClose)
+    const owned = socket as OwnedSocket
+    owned[ARRIVAL] = this
+    owned.on('error', ignore)
+    owned.on('close', onClose)
     if (this.#closed) {
       socket.destroy()
       return
@@ -81,8 +103,8 @@ export class Arrival implements Waiter {
       this.#open(socket, 'http/1.1')
       return
     }
-    socket.on('readable', this.#onReadable)
-    socket.on('end', this.#onEnd)
+    owned.on('readable', onReadable)
+    owned.on('end', onEnd)
   }
 
   /** At once and without a farewell: whoever is closed here would only use another packet. */
@@ -123,26 +145,28 @@ export class Arrival implements Waiter {
       this.#reception.measured((constructMs + performance.now() - before) * WHOLE_CONNECTION)
     })
     this.#tls = tls
-    tls.on('error', this.#onTlsError)
-    tls.once('secure', this.#onSecure)
+    const owned = tls as unknown as OwnedSocket
+    owned[ARRIVAL] = this
+    owned.on('error', onTlsError)
+    owned.once('secure', onSecure)
   }
 
   refuse(): void {
     this.close()
   }
 
-  readonly #onClose = (): void => {
+  onClose(): void {
     this.#closed = true
     this.#reception.withdraw(this)
     this.#reception.closed(this)
   }
 
   /** The client shut its side down before it had said what it wants. */
-  readonly #onEnd = (): void => {
+  onEnd(): void {
     this.close()
   }
 
-  readonly #onReadable = (): void => {
+  onReadable(): void {
     const chunk = this.#socket!.read() as Buffer | null
     if (chunk === null) return
     this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk])
@@ -203,18 +227,18 @@ export class Arrival implements Waiter {
   #giveBack(): void {
     const socket = this.#socket!
     this.#awaits = 'nothing'
-    socket.off('readable', this.#onReadable)
-    socket.off('end', this.#onEnd)
+    socket.off('readable', onReadable)
+    socket.off('end', onEnd)
     if (this.#bytes.length > 0) socket.unshift(this.#bytes)
     this.#bytes = NO_BYTES
   }
 
-  readonly #onTlsError = (): void => {
+  onTlsError(): void {
     if (this.seat?.connection === undefined) this.#reception.count('handshake-failed')
     this.#tls!.destroy()
   }
 
-  readonly #onSecure = (): void => {
+  onSecure(): void {
     const tls = this.#tls! as TLSSocket & { _releaseControl?(): boolean; secureConnecting: boolean }
     // What tls.Server does when a handshake is done: without it errors after the handshake stay unheard.
     tls._releaseControl?.()
