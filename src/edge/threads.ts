@@ -36,11 +36,14 @@ const TICKET_KEYS_MS = 6 * 3_600_000
 const RESPAWN_MIN_MS = 100
 const RESPAWN_MAX_MS = 10_000
 /**
- * V8 sizes its heaps for throughput on a machine of its own: 16 MB of half space and an old generation
- * that may double before it is swept, so a flood of new addresses doubled the process without one table
- * growing. A young generation of 16 MB holds what is in flight.
+ * V8 sizes its heaps for throughput on a machine of its own, with an old generation that may double
+ * before it is swept: a flood of new addresses doubled the process without one table growing.
+ *
+ * The young generation (three half spaces of 16 MB at most, as V8 counts) must be several times what waits
+ * in line: 2,048 requests are some 3 MB. When it held little more than that (5 MB), every collection
+ * copied the whole line, and most of a flood grew old before it was shed and was left to the marker.
  */
-const YOUNG_MB = 16
+const YOUNG_MB = 48
 /** How far the old generation may grow over what was alive at the last sweep. */
 const GROWTH_PERCENT = 25
 /** A thread that lived so long starts with a short wait again. */
