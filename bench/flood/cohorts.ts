@@ -76,7 +76,7 @@ export const cold = (source: Source): Attack => ({
 const background = (source: Source): Attack => ({ ...cold(source), perSecond: 0.5 })
 
 const SCRIPTED = ['returning', 'slow-phone', 'cgnat', 'shared', 'new']
-const BYTES: Goal = { bytesPerRequest: 500 }
+const BYTES: Goal = { bytesPerRefusal: 500 }
 
 /** What the issue of the flood without solvers asks for. */
 const EVERYBODY: readonly Goal[] = [

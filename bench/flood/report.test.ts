@@ -39,7 +39,8 @@ function record(change: Partial<RunRecord> = {}): RunRecord {
     origin: { busyMs: 1, answered: 1, turnedAway: 0 },
     attack: null,
     attacks: [],
-    bytesPerRequest: 420,
+    bytesPerRequest: 660,
+    bytesPerRefusal: 420,
     loadCpu: { visitors: 0.1, attackers: 0.4, origin: 0.1 },
     payments: { paid: 0, help: 0, left: 0 },
     streams: { wanted: 0, open: 0, events: 0, eventsWanted: 0 },
@@ -57,7 +58,7 @@ const scenario = {
     { cohort: 'returning', p99OfCalm: 2 },
     { cohort: 'no-script', served: 0.9 },
     { cohort: 'returning', served: 0.9995 },
-    { bytesPerRequest: 500 },
+    { bytesPerRefusal: 500 },
   ],
   fromOnset: true,
   cohorts: () => [],
@@ -69,10 +70,10 @@ test('goals are judged over all runs, and a goal that too few requests show is n
   assert.match(text, /goal: returning p99 ≤ 2 × calm: met \(1\.9 ×\)/)
   assert.match(text, /goal: no-script ≥ 90\.00 % served: met \(95\.00 %, n=100\)/)
   assert.match(text, /goal: returning ≥ 99\.95 % served: met so far, but 6,000 requests are needed/)
-  assert.match(text, /goal: fewer than 500 bytes per attack request: met \(420\)/)
+  assert.match(text, /goal: fewer than 500 bytes per attack request that gets no page: met \(420\)/)
   const bad = record({
     cohorts: { returning: tally(900, 1000, 300), 'no-script': tally(60, 100) },
-    bytesPerRequest: 600,
+    bytesPerRefusal: 600,
   })
   const both = report(scenario, [one], [one, bad, bad])
   assert.equal(both.match(/: missed/g)?.length, 4)

@@ -44,7 +44,8 @@ function servers(shown: readonly RunRecord[], every: readonly RunRecord[]): stri
       r.peer === 'unprotected' ? '–' : percent(r.cpuShare, 0),
       megabytes(r.peakRss),
       r.attacks.length > 0 ? `${thousands(sent)}/s` : '–',
-      r.bytesPerRequest === null ? '–' : `${thousands(r.bytesPerRequest)} B`,
+      bytes(r.bytesPerRequest),
+      bytes(r.bytesPerRefusal),
     ]
   })
   return table(
@@ -61,10 +62,13 @@ function servers(shown: readonly RunRecord[], every: readonly RunRecord[]): stri
       'memory',
       'flood sent',
       'answered with',
+      'no page',
     ],
     rows,
   )
 }
+
+const bytes = (n: number | null) => (n === null ? '–' : `${thousands(n)} B`)
 
 function cohorts(shown: readonly RunRecord[]): string {
   const rows = shown.flatMap((r) =>
@@ -141,11 +145,11 @@ function remarks(scenario: Scenario, r: RunRecord): string[] {
 function verdict(scenario: Scenario, goal: Goal, runs: readonly RunRecord[]): string {
   const line = (what: string, isMet: boolean, got: string) =>
     `  goal: ${what}: ${isMet ? 'met' : 'missed'} (${got})`
-  if ('bytesPerRequest' in goal) {
-    const got = median(runs.map((r) => r.bytesPerRequest ?? Number.NaN))
+  if ('bytesPerRefusal' in goal) {
+    const got = median(runs.map((r) => r.bytesPerRefusal ?? Number.NaN))
     return line(
-      `fewer than ${goal.bytesPerRequest} bytes per attack request`,
-      got < goal.bytesPerRequest,
+      `fewer than ${goal.bytesPerRefusal} bytes per attack request that gets no page`,
+      got < goal.bytesPerRefusal,
       `${Math.round(got)}`,
     )
   }

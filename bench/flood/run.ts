@@ -69,6 +69,8 @@ export interface RunRecord {
   readonly attacks: readonly AttackResult[]
   /** Bytes that attackers received per request they sent, in the mean; null without attackers. */
   readonly bytesPerRequest: number | null
+  /** The same of those requests that were answered otherwise than with a page. */
+  readonly bytesPerRefusal: number | null
   /** CPU of everything but the server under test, as shares of the one core they have together. */
   readonly loadCpu: { readonly visitors: number; readonly attackers: number; readonly origin: number }
   readonly payments: VisitorResult['payments']
@@ -345,6 +347,12 @@ function record(m: Measured): RunRecord {
     s,
     ...tally(rows, { fromS: s, untilS: s + 1 }),
   }))
+  const refusals = sum((a) =>
+    Object.entries(a.answers).reduce(
+      (n, [status, count]) => (status === '200' || status === 'none' ? n : n + count),
+      0,
+    ),
+  )
   return {
     scenario: m.scenario.name,
     peer: m.peer.name,
@@ -373,6 +381,7 @@ function record(m: Measured): RunRecord {
     },
     attack: m.attacks[0] ?? null,
     attacks: m.attacks,
+    bytesPerRefusal: refusals > 0 ? sum((a) => a.bytesOfRefusals) / refusals : null,
     bytesPerRequest:
       m.attacks.length > 0
         ? sum((a) => a.bytesReceived) /

@@ -24,8 +24,8 @@ export type Goal =
   | { readonly cohort?: string; readonly served: number }
   /** p99 in the flood as a multiple of the same cohort's in calm weather. */
   | { readonly cohort: string; readonly p99OfCalm: number }
-  /** Bytes sent to attackers per request of theirs, in the mean. */
-  | { readonly bytesPerRequest: number }
+  /** Bytes sent to attackers per request of theirs that got no page, in the mean. */
+  | { readonly bytesPerRefusal: number }
 
 export const GROUPS = ['fairness', 'cohorts', 'farms'] as const
 export type Group = (typeof GROUPS)[number]

@@ -112,6 +112,7 @@ export class AttackLoad {
   readonly #errors = new Map<string, number>()
   #firstSentAtMs = 0
   #bytes = 0
+  #bytesOfRefusals = 0
   #cpu: NodeJS.CpuUsage = { user: 0, system: 0 }
 
   constructor(plan: AttackPlan) {
@@ -191,7 +192,8 @@ export class AttackLoad {
     this.#bytes += bytes
   }
 
-  answered(status: number): void {
+  answered(status: number, bytes: number): void {
+    if (status !== 200) this.#bytesOfRefusals += bytes
     this.#add(this.#answers, String(status))
   }
 
@@ -298,6 +300,7 @@ export class AttackLoad {
       mostConnections: this.#mostConnections,
       firstSentAtMs: this.#firstSentAtMs,
       bytesReceived: this.#bytes,
+      bytesOfRefusals: this.#bytesOfRefusals,
       deeds: this.behaviour?.deeds() ?? {},
       cpuShare: (user + system) / 1000 / Math.max(1, seconds * 1000),
     }
@@ -389,7 +392,7 @@ class Link {
   #response(status: number, head: string, body: string): void {
     if (this.closed || this.unanswered === 0) return
     this.answered++
-    this.#load.answered(status)
+    this.#load.answered(status, this.#reader.bytes)
     const message = this.#messages.shift()
     if (message) this.#load.behaviour?.answered?.(this.source, message, status, head, body)
     if (this.#load.plan.connection === 'new' || this.#reader.closing) this.close()

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
-import { checkParts } from '../../src/challenge/puzzle.ts'
+import { checkParts } from '#challenge'
 
 export interface FakeOptions {
   readonly price?: number

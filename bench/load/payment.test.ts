@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { checkParts } from '../../src/challenge/puzzle.ts'
+import { checkParts } from '#challenge'
 import { effortMs, MS_PER_PART } from './effort.ts'
 import { bodyText, readChallenge, readOffer, readProofAnswer } from './offer.ts'
 import { type Fetched, pay } from './payment.ts'

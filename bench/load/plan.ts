@@ -131,6 +131,8 @@ export interface AttackResult {
   readonly firstSentAtMs: number
   /** Read from all its sockets. */
   readonly bytesReceived: number
+  /** Of these, in answers other than a page (200). */
+  readonly bytesOfRefusals: number
   /** What the behaviour counted: proofs sent, clearances got, and so on. */
   readonly deeds: Readonly<Record<string, number>>
   /** CPU of the generator's process over its run, as a share of one core. */

@@ -3,7 +3,7 @@
  * that knows the puzzle. A part costs a few microseconds, so that visitors and solver farms fit on
  * one core with everything else; how long it would take in life is `effort.ts`.
  */
-import { solve } from '../../src/challenge/puzzle.ts'
+import { solve } from '#challenge'
 import type { Offer } from './offer.ts'
 import { below, type Random } from './random.ts'
 

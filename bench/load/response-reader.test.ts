@@ -38,6 +38,21 @@ test('responses are the same however the bytes are cut', () => {
   )
 })
 
+test('bytes are those of head and content, of each response alone', () => {
+  const seen: number[] = []
+  const reader = new ResponseReader({ response: () => seen.push(reader.bytes) }, false)
+  for (let at = 0; at < STREAM.length; at += 7) {
+    const piece = STREAM.subarray(at, at + 7)
+    reader.feed(piece, piece.length)
+  }
+  // The interim response belongs to the one it precedes; what chunks add is not counted.
+  assert.equal(
+    seen.reduce((sum, bytes) => sum + bytes, 0),
+    STREAM.length - '3\r\n\r\na\r\n\r\n0\r\n\r\n'.length,
+  )
+  assert.deepEqual(seen[0], 43)
+})
+
 test('a response without framing ends with the connection', () => {
   const seen: string[] = []
   const reader = new ResponseReader({ response: (_s, _h, body) => seen.push(body) }, true)

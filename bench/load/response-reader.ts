@@ -24,6 +24,8 @@ export class ResponseReader {
   headOnly = false
   /** Set once the server has said that it closes. */
   closing = false
+  /** Of the response at hand, head and content: what framing adds is not counted. */
+  bytes = 0
 
   constructor(sink: ResponseSink, keepBody: boolean) {
     this.#sink = sink
@@ -39,6 +41,7 @@ export class ResponseReader {
           const take = Math.min(this.#left, length - at)
           if (this.#keepBody) this.#body.push(bytes.toString('latin1', at, at + take))
           at += take
+          this.bytes += take
           this.#left -= take
           if (this.#left > 0) return
           if (this.#state === STATE.length) this.#finish()
@@ -50,6 +53,7 @@ export class ResponseReader {
         }
         case STATE.untilClose:
           if (this.#keepBody) this.#body.push(bytes.toString('latin1', at, length))
+          this.bytes += length - at
           return
         default: {
           const end = this.#state === STATE.head ? '\r\n\r\n' : '\n'
@@ -90,6 +94,7 @@ export class ResponseReader {
 
   #startBody(head: string): void {
     this.#status = Number(head.slice(9, 12))
+    this.bytes += head.length + 4
     this.#head = head
     if (this.#status < 200) {
       this.#state = STATE.head
@@ -115,5 +120,6 @@ export class ResponseReader {
     this.#state = STATE.head
     this.#text = ''
     this.#sink.response(this.#status, this.#head, body)
+    this.bytes = 0
   }
 }
