@@ -1,7 +1,7 @@
 /** The static-difficulty challenge as a server: `node static-challenge-main.ts <port> <origin port>`. */
 import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import { checkParts } from '../../src/challenge/puzzle.ts'
+import { checkParts } from '#challenge'
 import { BENCH_BITS } from '../load/puzzle.ts'
 
 const WEEK_S = 7 * 86_400

@@ -11,6 +11,7 @@
 import type { Claim, Lane, Outcome, Verdict } from '#admission'
 import type { FieldLines, RequestHead } from '#http'
 import type { ClientAddress } from '#networks'
+import { type Kind, kindOf } from '#recognise'
 import type { Action } from '#record'
 import type { Answer } from './answers.ts'
 import type { Connection } from './connection.ts'
@@ -143,6 +144,13 @@ export class Exchange implements Claim {
 
   get account(): string {
     return this.credentials?.account ?? this.client.subscriber
+  }
+
+  /** What the request is for, as far as its own fields say. */
+  get kind(): Kind {
+    const { head } = this
+    // `fields` is made when it is asked for.
+    return kindOf(head.method, head.kindFields ?? head.fields)
   }
 
   /** By the gate, after a `queue` verdict. */

@@ -3,7 +3,7 @@ import type { Hammering, Outcome, ShedReason, Verdict, Weights } from '#admissio
 import { OWN_PATH, type PageBudget } from '#challenge'
 import type { FieldLines } from '#http'
 import { type AddressBook, CidrSet, ForwardingWatch, resolveClient } from '#networks'
-import { kindOf, routeOf } from '#recognise'
+import { routeOf } from '#recognise'
 import { ACME_PREFIX, isChallenge, readChallenge } from './acme.ts'
 import type { Answer } from './answers.ts'
 import { Decisions } from './decisions.ts'
@@ -346,8 +346,7 @@ export class Pipeline implements Desk {
   #mayAskAgain(exchange: Exchange, reason: ShedReason): boolean {
     if (this.entrance.payInstead(exchange)) return true
     if (reason !== 'queue-timeout' || exchange.rounds >= UPGRADE_ROUNDS) return false
-    const { method, fields } = exchange.head
-    if (kindOf(method, fields) !== 'upgrade') return false
+    if (exchange.kind !== 'upgrade') return false
     exchange.rounds++
     return true
   }
@@ -398,7 +397,7 @@ function tidyAddress(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   const { credentials, head } = exchange
   if (credentials === undefined || !credentials.inTarget || !credentials.hasCookies) return 'on'
   if (credentials.language !== '' || credentials.stopped) return 'on'
-  if (head.method !== 'GET' || kindOf(head.method, head.fields) !== 'navigation') return 'on'
+  if (head.method !== 'GET' || exchange.kind !== 'navigation') return 'on'
   pipeline.answer(exchange, tidyAnswer(head.target), { action: 'answer', reason: 'tidy-address' })
   return 'done'
 }

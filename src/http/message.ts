@@ -18,6 +18,8 @@ export interface RequestHead {
   readonly forwardingFields?: FieldLines
   /** Those of `fields` that recognise's `kindOf` asks for in a GET or HEAD without a body. Absent: look yourself. */
   readonly kindFields?: FieldLines
+  /** False: `text` stands in none of the field lines that go on to an origin. Absent: look yourself. */
+  mayHold?(text: string): boolean
 }
 
 export interface ResponseHead {

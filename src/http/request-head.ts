@@ -90,6 +90,10 @@ export class FastRequestHead implements RequestHead {
     return (this.#fields ??= fieldLines(this.#text, this.#fieldsAt))
   }
 
+  mayHold(text: string): boolean {
+    return this.passed.includes(text)
+  }
+
   get forwardingFields(): FieldLines {
     return this.#forwarding ? this.fields : NO_FIELDS
   }

@@ -67,19 +67,11 @@ export interface Shown {
 
 /** Undefined for a request that shows nothing, which is nearly every one. */
 export function readShown(head: RequestHead, keys: KeyRing, site: string, nowS: number): Shown | undefined {
-  const { fields } = head
-  let ours = -1
-  for (let i = 0; i < fields.length; i += 2) {
-    if (fields[i]!.length === 6 && equalsIgnoringCase(fields[i]!, 'cookie') && mayHoldOurs(fields[i + 1]!)) {
-      ours = i
-      break
-    }
-  }
+  const ours = head.mayHold?.(COOKIE_START) === false ? -1 : firstWithOurs(head.fields)
   const taken = takeParameter(head.target)
   if (ours === -1 && taken === undefined) return undefined
   const read = new Reader(keys, site, nowS)
-  let cleaned: FieldLines = fields
-  if (ours !== -1) cleaned = read.fields(fields, ours)
+  const cleaned = ours === -1 ? head.fields : read.fields(head.fields, ours)
   if (taken !== undefined) read.parameter(taken.token)
   return {
     head: {
@@ -91,6 +83,16 @@ export function readShown(head: RequestHead, keys: KeyRing, site: string, nowS: 
     },
     credentials: read.credentials,
   }
+}
+
+/** What all cookies of ours begin with. */
+const COOKIE_START = 'digue_'
+
+/** Index of the first Cookie line that may hold one of ours; -1 without one. */
+function firstWithOurs(fields: FieldLines): number {
+  for (let i = 0; i < fields.length; i += 2)
+    if (equalsIgnoringCase(fields[i]!, 'cookie') && mayHoldOurs(fields[i + 1]!)) return i
+  return -1
 }
 
 class Reader {

@@ -13,7 +13,7 @@ import {
 } from '#challenge'
 import { configSchema } from '#config'
 import { identify } from '#networks'
-import { hashToken } from '#recognise'
+import { hashToken, kindOf } from '#recognise'
 import type { Exchange } from '../exchange.ts'
 import type { SiteRuntime } from '../house.ts'
 import { entranceScene } from './entrance.fixture.ts'
@@ -43,6 +43,7 @@ function scene(challenge: Record<string, unknown> = {}) {
       effort: 0,
       credentials: undefined,
       mayEarn: false,
+      kind: kindOf('GET', fields),
     } as unknown as Exchange
     house.entrance.read(exchange)
     house.entrance.place(exchange)

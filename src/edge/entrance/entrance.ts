@@ -32,7 +32,7 @@ import {
 import { type FieldLines, fieldList, isKeptFromSharedCaches, type RequestHead } from '#http'
 import { BoundedMap } from '#kit'
 import type { ClientAddress } from '#networks'
-import { kindOf, type LoginCookie } from '#recognise'
+import type { LoginCookie } from '#recognise'
 import type { Exchange } from '../exchange.ts'
 import type { SiteRuntime } from '../house.ts'
 import { type Credentials, opensKnown, readShown, stranger } from './credentials.ts'
@@ -49,6 +49,10 @@ const PROVEN_S = 600
 /** Share of a network's waits in vain from which on nobody of it is made to wait. */
 const IN_VAIN = 0.5
 const MOST_PROVEN = 16_384
+/** Pictures and styles of a page whose turn in the waiting room came. */
+const PARTS_OF_PAGE = 30
+const PARTS_S = 30
+const MOST_LET_IN = 4096
 const NO_FIELDS: FieldLines = []
 
 export interface EntranceOptions {
@@ -77,6 +81,8 @@ export class Entrance {
   readonly nowS: () => number
   readonly #options: EntranceOptions
   readonly #quota: KnownQuota
+  /** Those whose turn in the waiting room came of late. */
+  readonly #letIn = new BoundedMap<string, { readonly untilS: number; left: number }>(MOST_LET_IN)
   /** Addresses from which a token came that was believed, and when. */
   readonly #proven = new BoundedMap<string, number>(MOST_PROVEN)
   #sites = new WeakMap<
@@ -138,8 +144,12 @@ export class Entrance {
       exchange.effort = LEAST_PRICE
       return
     }
-    // Only a page's own request is a poll: its pictures carry the ticket too, and come when they come.
-    if (credentials?.ticket === undefined || kindOf(head.method, head.fields) !== 'navigation') return
+    if (credentials?.ticket === undefined) return
+    // Only a page's own request is a poll: its pictures carry the ticket too, and come with it.
+    if (exchange.kind !== 'navigation') {
+      if (this.#isPartOfPage(exchange.client.subscriber, nowS)) exchange.lane = 'waiting'
+      return
+    }
     credentials.standing = this.stand(exchange)
     if (credentials.standing.admitted) exchange.lane = 'waiting'
   }
@@ -189,9 +199,9 @@ export class Entrance {
    * most, and never see a page.
    */
   mayWait(exchange: Exchange, nowMs: number): boolean {
-    const { client, head, lane, site } = exchange
+    const { client, lane, site } = exchange
     if (lane !== 'unproven' || this.site(site).vain.ratio(aggregateOf(client), nowMs) < IN_VAIN) return true
-    return kindOf(head.method, head.fields) !== 'navigation'
+    return exchange.kind !== 'navigation'
   }
 
   /** Somebody of its network was shed after all. */
@@ -204,7 +214,19 @@ export class Entrance {
     const { lane, site } = exchange
     if (lane === 'unproven') this.site(site).vain.note(aggregateOf(exchange.client), 0, nowMs)
     else if (lane === 'paid') this.prices.dispatched(aggregateOf(exchange.client), exchange.effort)
-    else if (lane === 'waiting') this.line(site).shown(exchange.client.subscriber)
+    else if (lane === 'waiting' && exchange.kind === 'navigation') {
+      const { subscriber } = exchange.client
+      this.line(site).shown(subscriber)
+      this.#letIn.set(subscriber, { untilS: this.nowS() + PARTS_S, left: PARTS_OF_PAGE })
+    }
+  }
+
+  /** What belongs to a page whose turn came: so many requests, soon after it. */
+  #isPartOfPage(subscriber: string, nowS: number): boolean {
+    const letIn = this.#letIn.get(subscriber)
+    if (letIn === undefined || letIn.untilS < nowS || letIn.left === 0) return false
+    letIn.left--
+    return true
   }
 
   /** Set-Cookie lines for the origin's answer, which must be one that no shared cache may store. */
@@ -297,7 +319,7 @@ export class Entrance {
   }
 
   #mayEarn(exchange: Exchange, entrance: SiteEntrance, nowS: number): boolean {
-    const { credentials, head, site } = exchange
+    const { credentials, site } = exchange
     if (credentials?.clearance !== undefined && renewed(credentials.clearance, nowS) !== undefined)
       return true
     if (!entrance.knowsVisitors || !site.gate.learning) return false
@@ -305,7 +327,7 @@ export class Entrance {
     const known = credentials?.known
     if (known !== undefined && known.lastDay >= today && (known.login || entrance.login === undefined))
       return false
-    return kindOf(head.method, head.fields) === 'navigation'
+    return exchange.kind === 'navigation'
   }
 }
 

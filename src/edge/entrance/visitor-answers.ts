@@ -23,7 +23,6 @@ import {
 } from '#challenge'
 import { fieldList, fieldValue } from '#http'
 import type { ClientAddress } from '#networks'
-import { kindOf } from '#recognise'
 import { type Answer, freshAnswer } from '../answers.ts'
 import type { Exchange } from '../exchange.ts'
 import { failedAnswer, refusedAnswer, shedAnswer } from '../own-answers.ts'
@@ -60,7 +59,7 @@ export class VisitorAnswers {
     const { head, lane, client } = exchange
     if (lane === 'paid') this.#entrance.prices.shed(aggregateOf(client), exchange.effort)
     this.#budget.mitigated(nowMs)
-    const kind = kindOf(head.method, head.fields)
+    const kind = exchange.kind
     if (kind !== 'navigation' && kind !== 'form') return shedAnswer(reason, retryAfterS, this.#random())
     if (reason === 'hammering' && !this.#entrance.isPeoples(client, exchange.site))
       return shedAnswer(reason, retryAfterS, this.#random())
@@ -78,20 +77,20 @@ export class VisitorAnswers {
 
   /** 502 or 504: the origin could not answer. A person gets a page that leads to somebody who can help. */
   failed(exchange: Exchange, status: 502 | 504, reason: string, nowMs: number): Answer {
-    const short = failedAnswer(status, reason, kindOf(exchange.head.method, exchange.head.fields))
+    const short = failedAnswer(status, reason, exchange.kind)
     return this.#inWords(exchange, 'failed', short, nowMs)
   }
 
   /** 403 by the operator's decision. */
   refused(exchange: Exchange, nowMs: number): Answer {
-    const short = refusedAnswer(kindOf(exchange.head.method, exchange.head.fields))
+    const short = refusedAnswer(exchange.kind)
     return this.#inWords(exchange, 'refused', short, nowMs)
   }
 
   /** `short` as a page with the site's contact, for people, as long as there is room for pages. */
   #inWords(exchange: Exchange, state: PageState, short: Answer, nowMs: number): Answer {
     const { head, client } = exchange
-    const kind = kindOf(head.method, head.fields)
+    const kind = exchange.kind
     if ((kind !== 'navigation' && kind !== 'form') || !this.#hasRoom(exchange, client, true, nowMs))
       return short
     const facts = { ray: this.#reference(exchange), retryHref: kind === 'navigation' ? head.target : '/' }
@@ -105,16 +104,27 @@ export class VisitorAnswers {
   #hasRoom(exchange: Exchange, client: ClientAddress, isReturning: boolean, nowMs: number): boolean {
     const { asn, prefix, subscriber } = client
     const { weights } = exchange.site.gate
-    const weight = weights.asn(asn) + weights.floor
+    const weight = (asn > 0 ? weights.asn(asn) : weights.prefix(prefix)) + weights.floor
+    const bytes = takesGzip(exchange) ? GZIP_BYTES : PLAIN_BYTES
     const asker = { asn, prefix, subscriber, weight, subscriberShare: weights.subscriber(subscriber) }
-    return this.#budget.mayHavePage(asker, PAGE_BYTES, isReturning, nowMs)
+    return this.#budget.mayHavePage(asker, bytes, isReturning, nowMs)
   }
 
   /** `Refresh` with a ticket in the URL: whoever follows it is no longer a stranger. A form is never sent again by itself. */
   #moment(exchange: Exchange, reason: ShedReason, language: string, ticket: Ticket | undefined): Answer {
     const { target, method } = exchange.head
-    const text = this.#write(exchange, ticket ?? this.#newTicket())
-    const onward = target.length > LONGEST_ECHO ? '1' : `1;url=${withParameter(target, text)}`
+    const standing = exchange.credentials?.standing
+    // Whoever has a place already is told when to come again, not in a second.
+    const pollS = standing === undefined || standing.admitted ? 1 : standing.pollS
+    const fresh = this.#newTicket()
+    const text = this.#write(
+      exchange,
+      standing === undefined
+        ? (ticket ?? fresh)
+        : { ...fresh, joinedS: standing.joinedS, dueS: fresh.issuedS + pollS, tries: ticket?.tries ?? 0 },
+    )
+    const onward =
+      target.length > LONGEST_ECHO ? String(pollS) : `${pollS};url=${withParameter(target, text)}`
     return freshAnswer(
       503,
       [
@@ -123,7 +133,7 @@ export class VisitorAnswers {
         'cache-control',
         'no-store',
         'retry-after',
-        '2',
+        String(pollS + 1),
         ...(method === 'GET' ? ['refresh', onward] : []),
         // Whose cookies work gets rid of the parameter at the next step.
         'set-cookie',
@@ -215,8 +225,7 @@ export class VisitorAnswers {
     const { pages } = this.#entrance.site(exchange.site)
     const page = pages.render(state, language, facts)
     const fields = [...page.fields, 'cache-control', 'no-store', ...more.fields]
-    const takesGzip = fieldList(exchange.head.fields, 'accept-encoding')?.includes('gzip') === true
-    return takesGzip
+    return takesGzip(exchange)
       ? freshAnswer(more.status, [...fields, 'content-encoding', 'gzip'], page.gzip())
       : freshAnswer(more.status, fields, page.plain)
   }
@@ -263,4 +272,9 @@ function mitigated(state: PageState, reason: ShedReason): string[] {
 }
 
 /** What a whole page is reckoned at in the budget; most are smaller. */
-const PAGE_BYTES = 8000
+const GZIP_BYTES = 8000
+const PLAIN_BYTES = 20_000
+
+function takesGzip({ head }: Exchange): boolean {
+  return fieldList(head.fields, 'accept-encoding')?.includes('gzip') === true
+}
