@@ -506,7 +506,7 @@ describe('pages in Chromium', {
     assert.equal(await page.locator('#status').getAttribute('role'), 'status')
     await waitForText(page, 'environ')
     const said = (await page.evaluate('said')) as [number, string][]
-    assert.equal(said.length, 1)
+    for (let i = 1; i < said.length; i++) assert.ok(said[i]![0] - said[i - 1]![0] > 4900)
     assert.match(said[0]![1], /^Encore \d+\s(seconde|secondes) environ$/)
   })
 

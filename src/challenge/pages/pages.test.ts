@@ -57,6 +57,15 @@ describe('pages', () => {
     }
   })
 
+  test('a logo that leaves no room for the script is on the pages without one', () => {
+    const logo = `data:image/png;base64,${'A'.repeat(5462)}`
+    const large = new Pages({ ...SETTINGS, logo }, SOLVER)
+    for (const { state, tag } of EVERY)
+      assert.ok(large.render(state, tag, FACTS).plain.length < 20_000, `${state} ${tag}`)
+    assert.ok(textOf(large.render('wait', 'ru', FACTS)).includes(logo))
+    assert.ok(!textOf(large.render('price', 'ru', FACTS)).includes(logo))
+  })
+
   test('nothing is fetched from anywhere', () => {
     for (const { state, tag } of EVERY) {
       const text = textOf(bare.render(state, tag, FACTS))

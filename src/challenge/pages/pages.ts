@@ -10,7 +10,7 @@
  *
  * The other languages are links to the same path with `digue=l.<tag>` in the query. As they name a query only, they
  * are short, and where the target has none they are deflated once with the rest. Rejected: all languages in
- * one page (12 kB more); a form to an address of our own (a redirect more, and one that must be kept from
+ * one page (12 kB); a form to an address of our own (a redirect more, and one that must be kept from
  * leading elsewhere). A page that holds a form has no such links: whoever followed one would lose the form.
  */
 import { createHash } from 'node:crypto'
@@ -26,6 +26,9 @@ import { PAYING, type PageFacts, type PageSettings, type PageState } from './pag
 import { PAGE_SCRIPT } from './script-bundle.ts'
 import { joinGzip, joinPlain, type Part, type Segment, segment } from './segments.ts'
 import { STYLE } from './style.ts'
+
+/** A page stays below 20 kB: a logo for which there is no room beside script and texts is left out. */
+const MOST_FRAME_BYTES = 18_500
 
 export interface RenderedPage {
   /** Names in lower case and values; nothing about caching, waiting or encoding, which is the edge's. */
@@ -102,6 +105,11 @@ export class Pages {
     const [label, afterRay] = escapeMarkup(catalogue.reference).split('{ray}') as [string, string]
     const reference = `<footer>${label}<bdi>`
     const isPaying = PAYING.has(state)
+    const foot = `</bdi>${afterRay}</footer>${isPaying ? `<script>${this.#script}</script>` : ''}`
+    const middle = below + languageLinks(catalogue, NO_QUERY) + reference
+    let head = headMarkup(state, this.#settings, catalogue)
+    if (Buffer.byteLength(head + middle + foot) > MOST_FRAME_BYTES)
+      head = headMarkup(state, { ...this.#settings, logo: undefined }, catalogue)
     return {
       catalogue,
       amounts,
@@ -120,11 +128,11 @@ export class Pages {
         'x-content-type-options',
         'nosniff',
       ],
-      head: segment(headMarkup(state, this.#settings, catalogue)),
-      middle: segment(below + languageLinks(catalogue, NO_QUERY) + reference),
+      head: segment(head),
+      middle: segment(middle),
       below: segment(below),
       reference: segment(reference),
-      foot: segment(`</bdi>${afterRay}</footer>${isPaying ? `<script>${this.#script}</script>` : ''}`),
+      foot: segment(foot),
     }
   }
 }

@@ -5,18 +5,18 @@
  *   gzip member   header │ static, deflated once │ facts, stored │ static … │ end │ CRC-32 │ length
  *
  * Problem: in a flood thousands of whole pages go out per second, each with a ray, a challenge and links of
- * its own. Compressing one takes eighteen times as long as all the rest of making it; serving them plain doubles
+ * its own. Compressing one takes ten times as long as all the rest of making it; serving them plain doubles
  * the bytes.
  *
  * Deflate (RFC 1951) is a row of blocks. A static part is compressed once and ended by a full flush: its last
  * block ends on a byte, and it refers to nothing before itself, so it may stand behind anything. A fact
  * becomes a *stored* block: five bytes of header and the bytes as they are. The CRC-32 at the end
- * (RFC 1952) goes over the plain bytes, at several GB/s.
+ * (RFC 1952) goes over the plain bytes, 4 µs for 16 kB.
  *
- * Rejected. One gzip member per part: RFC 1952 allows it, but browsers read the first and drop the rest.
- * Facts in one place filled in by script: a page must read well without one. A fixed-Huffman
- * encoder of our own for the facts: some 100 bytes of 6,000, for code that hostile bytes go through. CRC-32 by
- * combining those of the parts: more work than computing it, at this size.
+ * Rejected. One gzip member per part: RFC 1952 allows it, but Chromium reads the first and drops the rest.
+ * Facts in one place, put into theirs by script: a page must read well without one. Huffman codes of
+ * our own for the facts: some hundred bytes of 8,500, for code that hostile bytes go through. CRCs of the parts
+ * put together by arithmetic: it would save 3 of 11 µs.
  */
 import { constants, crc32, deflateRawSync } from 'node:zlib'
 
