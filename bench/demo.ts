@@ -15,6 +15,7 @@ import { type Tally, tally } from './load/accounting.ts'
 import type { AttackProgress } from './load/attackers.ts'
 import { attackerAddresses, networksCsv, visitorAddresses } from './load/networks.ts'
 import type { AttackPlan, AttackResult, Target, VisitorPlan } from './load/plan.ts'
+import { LOAD_PROCESS } from './load/process.ts'
 import type { VisitorProgress, VisitorResult } from './load/visitors.ts'
 import { USUAL_ORIGIN } from './origin/origin.ts'
 import { type RunningDigue, startDigue } from './peers/digue.ts'
@@ -30,7 +31,6 @@ export interface DemoResult {
   readonly through: Tally
 }
 
-const WORKER = join(import.meta.dirname, 'load/worker.ts')
 const ORIGIN = join(import.meta.dirname, 'origin/main.ts')
 /** Digue learns who comes in calm weather ten seconds after it was calm; the bare site learns nothing. */
 const CALM_S = { without: 3, through: 15 } as const
@@ -119,8 +119,8 @@ async function half(
   timing: Timing,
   digue?: RunningDigue,
 ): Promise<Half> {
-  const visitors = new Child('visitors', [process.execPath, WORKER], { core: undefined, ipc: true })
-  const attackers = new Child('attackers', [process.execPath, WORKER], {
+  const visitors = new Child('visitors', LOAD_PROCESS, { core: undefined, ipc: true })
+  const attackers = new Child('attackers', LOAD_PROCESS, {
     core: undefined,
     ipc: true,
     nice: 5,

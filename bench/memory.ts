@@ -2,13 +2,13 @@
  * Does memory grow with the number of attackers? One million distinct addresses in five minutes, each
  * seen once, named in X-Forwarded-For by a proxy that Digue trusts; the site is flooded all the while.
  */
-import { join } from 'node:path'
 import { main, options } from './lib/options.ts'
 import { makePlace, removeFolder } from './lib/place.ts'
 import { Child, CORES, cpuMs, memory } from './lib/processes.ts'
 import { keep } from './lib/runs.ts'
 import { megabytes, percent, thousands } from './lib/table.ts'
 import type { AttackPlan, AttackResult } from './load/plan.ts'
+import { LOAD_PROCESS } from './load/process.ts'
 import { startOrigin, USUAL_ORIGIN } from './origin/origin.ts'
 import { startDigue } from './peers/digue.ts'
 
@@ -34,7 +34,7 @@ await main(async () => {
   const origin = await startOrigin(USUAL_ORIGIN)
   const place = await makePlace({ originPort: origin.port, forwardedFor: true })
   const digue = await startDigue({ ...place, tlsPort: 0 }, { label: '', settings: {} })
-  const child = new Child('attackers', [process.execPath, join(import.meta.dirname, 'load/worker.ts')], {
+  const child = new Child('attackers', LOAD_PROCESS, {
     core: CORES?.load,
     ipc: true,
   })

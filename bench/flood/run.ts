@@ -7,6 +7,7 @@ import { Child, CORES, cpuMs, memory, stolenMs } from '../lib/processes.ts'
 import { fairness } from '../lib/stats.ts'
 import { type Tally, tally, timeToServe, timeUntilStable } from '../load/accounting.ts'
 import type { AttackPlan, AttackResult, Cohort, Target, VisitorPlan } from '../load/plan.ts'
+import { LOAD_PROCESS } from '../load/process.ts'
 import type { VisitorResult } from '../load/visitors.ts'
 import { type OriginPlan, type OriginStats, USUAL_ORIGIN } from '../origin/origin.ts'
 import type { Peer, PeerPlace, RunningPeer, Variant } from '../peers/peer.ts'
@@ -14,7 +15,6 @@ import { machineCpu } from './bottleneck.ts'
 import { HOLDERS, REGULARS } from './people.ts'
 import type { Attack, Scenario, Timing } from './scenario.ts'
 
-const LOAD = join(import.meta.dirname, '../load/worker.ts')
 const ORIGIN = join(import.meta.dirname, '../origin/main.ts')
 const DEADLINE_MS = 10_000
 const LATE_S = 5
@@ -133,12 +133,12 @@ export async function runOnce(
     }
     if (!scenario.lateStart) running = await peer.start(place, variant)
 
-    const visitors = new Child('visitors', [process.execPath, LOAD], { core: CORES?.load, ipc: true })
+    const visitors = new Child('visitors', LOAD_PROCESS, { core: CORES?.load, ipc: true })
     // Politer than visitors and origin: when the core is full, it is the flood that gets thinner, and
     // the table says so.
     const attacks = scenario.attack ? [scenario.attack, ...(scenario.also ?? [])] : []
     const attackers = attacks.map(
-      () => new Child('attackers', [process.execPath, LOAD], { core: CORES?.load, ipc: true, nice: 5 }),
+      () => new Child('attackers', LOAD_PROCESS, { core: CORES?.load, ipc: true, nice: 5 }),
     )
     children.push(visitors, ...attackers)
     await Promise.all([visitors, ...attackers].map((child) => child.message('ready')))
