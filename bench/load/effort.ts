@@ -17,13 +17,17 @@ export const MS_PER_PART: Readonly<Record<DeviceName, number | undefined>> = {
   'no-script': undefined,
 }
 
-/** The same of one core that runs native code. */
-export const NATIVE_MS_PER_PART = 15 / 5
+/**
+ * The same of one core that runs the fastest native code there is, with AVX-512 (docs/decisions/puzzle.md:
+ * 148 to 167 million hashes per second for 262,144 of a part). With AVX2, as on most servers that can be
+ * rented, a core does a third of that.
+ */
+export const NATIVE_MS_PER_PART = 1.7
 
 /** The one part of the static baseline (`peers/static-challenge.ts`), as a multiple of the above. */
 export const STATIC_PART = 44 / 15
-/** 65,536 hashes of SHA-256 at the 47 million per second of a core with instructions for it. */
-export const STATIC_NATIVE_MS = 1.4
+/** 65,536 hashes of SHA-256 at the 92 to 137 million per second of the same core. */
+export const STATIC_NATIVE_MS = 0.57
 
 /** Milliseconds that `parts` parts take one who needs `msPerPart` for one in the mean. */
 export function effortMs(random: Random, parts: number, msPerPart: number): number {

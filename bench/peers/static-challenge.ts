@@ -5,9 +5,9 @@
  *   a proof      a signed cookie, good for a week, on every page, from every address
  *   a pass       straight to the origin, whose own queue does the rest
  *
- * The difficulty that is played is 16 leading zero bits of SHA-256: 65,536 hashes. That is 44 ms at the
- * 1.5 million hashes per second of WebAssembly and 1.4 ms at the 47 million of one core with SHA
- * instructions. As before Digue, generators wait that long and then solve a small puzzle of the bench; the
+ * The difficulty that is played is 16 leading zero bits of SHA-256: 65,536 hashes. That is 44 ms at
+ * the 1.5 million hashes per second of a library in a browser and 0.57 ms on one core with AVX-512
+ * (docs/decisions/puzzle.md). As before Digue, generators wait that long and then solve a small puzzle of the bench; the
  * page, the proof and its answers have the shape of Digue's, so that visitors and farms meet the same
  * thing. It runs in a process of its own on Digue's core (`static-challenge-main.ts`).
  */
