@@ -35,22 +35,31 @@ class FreshAnswer implements Answer {
   }
 
   get keepAlive(): Buffer {
-    return Buffer.concat([this.headKeepAlive, this.body])
+    return this.#bytes('\r\n', this.body)
   }
 
   get close(): Buffer {
-    return Buffer.concat([this.headClose, this.body])
+    return this.#bytes('connection: close\r\n\r\n', this.body)
   }
 
   get headKeepAlive(): Buffer {
-    return Buffer.from(`${headText(this.status, this.fields, this.body.length)}\r\n`, 'latin1')
+    return this.#bytes('\r\n', NO_BODY)
   }
 
   get headClose(): Buffer {
-    const head = headText(this.status, this.fields, this.body.length)
-    return Buffer.from(`${head}connection: close\r\n\r\n`, 'latin1')
+    return this.#bytes('connection: close\r\n\r\n', NO_BODY)
+  }
+
+  #bytes(end: string, body: Buffer): Buffer {
+    const head = headText(this.status, this.fields, this.body.length) + end
+    const bytes = Buffer.allocUnsafe(head.length + body.length)
+    bytes.write(head, 0, 'latin1')
+    body.copy(bytes, head.length)
+    return bytes
   }
 }
+
+const NO_BODY = Buffer.alloc(0)
 
 function headText(status: number, fields: readonly string[], length: number): string {
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`

@@ -14,6 +14,7 @@ import {
   type PageBudget,
   type PageFacts,
   type PageState,
+  type Standing,
   setCookie,
   TICKET_COOKIE,
   TICKET_S,
@@ -22,9 +23,11 @@ import {
   writeTicket,
 } from '#challenge'
 import { fieldList, fieldValue } from '#http'
+import { BoundedMap } from '#kit'
 import type { ClientAddress } from '#networks'
 import { type Answer, freshAnswer } from '../answers.ts'
 import type { Exchange } from '../exchange.ts'
+import type { SiteRuntime } from '../house.ts'
 import { failedAnswer, refusedAnswer, shedAnswer } from '../own-answers.ts'
 import { aggregateOf, type Entrance } from './entrance.ts'
 
@@ -35,6 +38,15 @@ const PRICE_REFRESH_S = 30
 /** Failed tries after which nobody is asked again. */
 const MOST_TRIES = 3
 
+/** Values of Accept-Language whose choice is remembered, and the longest of them. */
+const LANGUAGES_KEPT = 256
+const LONGEST_KEPT = 128
+
+interface TicketText {
+  readonly text: string
+  readonly cookie: string
+}
+
 /** What those are told whose turn has come, and who were shed all the same. */
 const CALLED = { pollS: 5, waitS: [5, 10], ahead: [0, 0] } as const
 
@@ -43,6 +55,12 @@ export class VisitorAnswers {
   readonly #budget: PageBudget
   readonly #ray: () => string
   readonly #random: () => number
+  readonly #moments = new Map<string, Buffer>()
+  readonly #languages = new BoundedMap<string, string>(LANGUAGES_KEPT)
+  readonly #firstTickets = new WeakMap<
+    SiteRuntime,
+    { readonly nowS: number; plain: TicketText | undefined; secure: TicketText | undefined }
+  >()
 
   constructor(
     entrance: Entrance,
@@ -116,13 +134,10 @@ export class VisitorAnswers {
     const standing = exchange.credentials?.standing
     // Whoever has a place already is told when to come again, not in a second.
     const pollS = standing === undefined || standing.admitted ? 1 : standing.pollS
-    const fresh = this.#newTicket()
-    const text = this.#write(
-      exchange,
-      standing === undefined
-        ? (ticket ?? fresh)
-        : { ...fresh, joinedS: standing.joinedS, dueS: fresh.issuedS + pollS, tries: ticket?.tries ?? 0 },
-    )
+    const { text, cookie } =
+      ticket === undefined && standing === undefined
+        ? this.#firstTicket(exchange)
+        : this.#ticketed(exchange, this.#renewed(ticket, standing, pollS))
     const onward =
       target.length > LONGEST_ECHO ? String(pollS) : `${pollS};url=${withParameter(target, text)}`
     return freshAnswer(
@@ -137,12 +152,40 @@ export class VisitorAnswers {
         ...(method === 'GET' ? ['refresh', onward] : []),
         // Whose cookies work gets rid of the parameter at the next step.
         'set-cookie',
-        setCookie(TICKET_COOKIE, text, { secure: exchange.secure, maxAgeS: TICKET_S }),
+        cookie,
         'digue-mitigated',
         `wait;reason=${reason}`,
       ],
-      Buffer.from(momentPage(language)),
+      this.#momentBody(language),
     )
+  }
+
+  #momentBody(language: string): Buffer {
+    let body = this.#moments.get(language)
+    if (body === undefined) this.#moments.set(language, (body = Buffer.from(momentPage(language))))
+    return body
+  }
+
+  /** Of those who came in one second all first tickets are the same text: a flood costs one MAC a second. */
+  #firstTicket(exchange: Exchange): TicketText {
+    const { site, secure } = exchange
+    const nowS = this.#entrance.nowS()
+    let first = this.#firstTickets.get(site)
+    if (first?.nowS !== nowS)
+      this.#firstTickets.set(site, (first = { nowS, plain: undefined, secure: undefined }))
+    return (first[secure ? 'secure' : 'plain'] ??= this.#ticketed(exchange, this.#newTicket()))
+  }
+
+  #renewed(ticket: Ticket | undefined, standing: Standing | undefined, pollS: number): Ticket {
+    const fresh = this.#newTicket()
+    if (standing === undefined) return ticket ?? fresh
+    const { joinedS } = standing
+    return { ...fresh, joinedS, dueS: fresh.issuedS + pollS, tries: ticket?.tries ?? 0 }
+  }
+
+  #ticketed(exchange: Exchange, ticket: Ticket): TicketText {
+    const text = writeTicket(this.#entrance.keys, exchange.site.name, ticket)
+    return { text, cookie: setCookie(TICKET_COOKIE, text, { secure: exchange.secure, maxAgeS: TICKET_S }) }
   }
 
   #page(exchange: Exchange, reason: ShedReason, language: string, shown: Ticket | undefined): Answer {
@@ -165,7 +208,7 @@ export class VisitorAnswers {
       dueS: nowS + pollS,
       tries: Math.min(MOST_TRIES, tries + failed),
     }
-    const text = this.#write(exchange, ticket)
+    const { text, cookie } = this.#ticketed(exchange, ticket)
     const here = exchange.head.target
     // Cookies that came back work; until one has, the ticket stays in the URL too.
     const spoken = credentials?.language ?? ''
@@ -186,7 +229,7 @@ export class VisitorAnswers {
       String(facts.pollS),
       ...(state === 'stopped' ? [] : ['refresh', `${facts.pollS};url=${next}`]),
       'set-cookie',
-      setCookie(TICKET_COOKIE, text, { secure: exchange.secure, maxAgeS: TICKET_S }),
+      cookie,
     ]
     return this.#rendered(exchange, state, language, facts, {
       status: 503,
@@ -244,17 +287,16 @@ export class VisitorAnswers {
     return { issuedS: nowS, joinedS: 0, dueS: nowS + 1, tries: 0 }
   }
 
-  #write(exchange: Exchange, ticket: Ticket): string {
-    return writeTicket(this.#entrance.keys, exchange.site.name, ticket)
-  }
-
   #language(exchange: Exchange): string {
     const chosen = exchange.credentials?.language ?? ''
     if (chosen !== '') return chosen
-    return chooseLanguage(
-      fieldList(exchange.head.fields, 'accept-language'),
-      exchange.site.config.page.language,
-    )
+    const asked = fieldList(exchange.head.fields, 'accept-language') ?? ''
+    const otherwise = exchange.site.config.page.language
+    if (asked.length > LONGEST_KEPT) return chooseLanguage(asked, otherwise)
+    const key = `${asked} ${otherwise}`
+    let language = this.#languages.get(key)
+    if (language === undefined) this.#languages.set(key, (language = chooseLanguage(asked, otherwise)))
+    return language
   }
 
   #reference(exchange: Exchange): string {
