@@ -21,8 +21,9 @@
  * Shares are absolute, not relative to who asks now: else a flood that is alone for a moment would
  * be within its share with everything, and the reserve gone when a visitor comes.
  *
- * A subscriber gets a page about every three seconds, with its ticket, and one in half a minute to a
- * minute without; an address behind which calm weather knew many people, more.
+ * A subscriber gets a page every second or two, with its ticket, and one in half a minute to a minute without; an
+ * address behind which calm weather knew many people, or from which somebody paid of late, more: ten
+ * people behind a carrier's address come all at once, and three of them had a page in six seconds.
  */
 import { CountMin, type HashKey, hash32, randomHashKey } from '#kit'
 
@@ -53,8 +54,8 @@ const DECAY_S = 4
 /** A network that had less than this part of a page lately had nothing. */
 const NOTHING = 1 / 10
 
-/** Two windows of six seconds: three pages in them are one in three seconds. */
-const RETURNING = { windowMs: 6000, pages: 3, width: 8192 } as const
+/** Two windows of six seconds: six pages in them are one in a second or two. */
+const RETURNING = { windowMs: 6000, pages: 6, width: 8192 } as const
 const STRANGER = { windowMs: 30_000, pages: 1, width: 4096 } as const
 /** A hundredth of the site's calm-weather use behind one address is worth four pages more. */
 const PAGES_PER_SHARE = 400

@@ -79,13 +79,13 @@ export class VisitorAnswers {
     this.#budget.mitigated(nowMs)
     const kind = exchange.kind
     if (kind !== 'navigation' && kind !== 'form') return shedAnswer(reason, retryAfterS, this.#random())
-    if (reason === 'hammering' && !this.#entrance.isPeoples(client, exchange.site))
-      return shedAnswer(reason, retryAfterS, this.#random())
     if (kind === 'navigation' && head.method !== 'GET') return shedAnswer(reason, retryAfterS, this.#random())
     const language = this.#language(exchange)
     const ticket = exchange.credentials?.ticket
     // Who has paid or is known is no stranger either.
     const isReturning = ticket !== undefined || exchange.credentials?.account !== undefined
+    // Whoever hammers may share his address with people: they are led on, but first in few bytes.
+    if (reason === 'hammering' && !isReturning) return this.#moment(exchange, reason, language, ticket)
     if (!this.#hasRoom(exchange, client, isReturning, nowMs))
       return this.#moment(exchange, reason, language, ticket)
     return kind === 'form'
@@ -124,7 +124,10 @@ export class VisitorAnswers {
     const { weights } = exchange.site.gate
     const weight = (asn > 0 ? weights.asn(asn) : weights.prefix(prefix)) + weights.floor
     const bytes = takesGzip(exchange) ? GZIP_BYTES : PLAIN_BYTES
-    const asker = { asn, prefix, subscriber, weight, subscriberShare: weights.subscriber(subscriber) }
+    // Where one person paid there may be more.
+    const proven = this.#entrance.isPeoples(client) ? PROVEN_SHARE : 0
+    const subscriberShare = Math.max(proven, weights.subscriber(subscriber))
+    const asker = { asn, prefix, subscriber, weight, subscriberShare }
     return this.#budget.mayHavePage(asker, bytes, isReturning, nowMs)
   }
 
@@ -141,7 +144,7 @@ export class VisitorAnswers {
     const onward =
       target.length > LONGEST_ECHO ? String(pollS) : `${pollS};url=${withParameter(target, text)}`
     return freshAnswer(
-      503,
+      reason === 'hammering' ? 429 : 503,
       [
         'content-type',
         'text/html; charset=utf-8',
@@ -312,6 +315,9 @@ function mitigated(state: PageState, reason: ShedReason): string[] {
     `${state === 'price' || state === 'form' ? 'challenge' : 'wait'};reason=${reason}`,
   ]
 }
+
+/** An address from which a token came counts as so large a part of calm weather. */
+const PROVEN_SHARE = 0.05
 
 /** What a whole page is reckoned at in the budget; most are smaller. */
 const GZIP_BYTES = 8000
