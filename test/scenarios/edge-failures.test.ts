@@ -113,7 +113,7 @@ test('an origin that is down: 502, and a person gets a page', async () => {
   assert.equal(api.headers['content-type'], 'application/problem+json')
   const page = await request(digue.url, { headers: { accept: 'text/html' } })
   assert.equal(page.statusCode, 502)
-  assert.match(await page.body.text(), /<html lang=fr>.*Try again/s)
+  assert.match(await page.body.text(), /<html lang=fr .*Le site ne répond pas.*Réessayer/s)
   const form = await request(digue.url, { method: 'POST' })
   assert.equal(form.headers['digue-error'], 'origin-refused')
   assert.equal((await digue.event('origin-down')).level, 'warn')

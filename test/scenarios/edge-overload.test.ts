@@ -28,9 +28,12 @@ test('more than the origin can take waits, and what waits too long is told when 
   // Two are at the origin until the others have waited as long as anybody may.
   const shed = await Promise.race(asked)
   assert.equal(shed.statusCode, 503)
-  assert.match(String(shed.headers['digue-mitigated']), /^queue-timeout|client-queue-full$/)
+  assert.match(
+    String(shed.headers['digue-mitigated']),
+    /^(wait|challenge);reason=(queue-timeout|client-queue-full)$/,
+  )
   assert.ok(Number(shed.headers['retry-after']) > 0)
-  assert.match(await shed.body.text(), /Try again/)
+  assert.match(await shed.body.text(), /<html lang=fr/)
   release.resolve()
   const answers = await Promise.all(asked)
   assert.equal(answers.filter((answer) => answer.statusCode === 200).length, 2)
