@@ -320,7 +320,7 @@ function mitigated(state: PageState, reason: ShedReason): string[] {
 const PROVEN_SHARE = 0.05
 
 /** What a whole page is reckoned at in the budget; most are smaller. */
-const GZIP_BYTES = 8000
+const GZIP_BYTES = 9000
 const PLAIN_BYTES = 20_000
 
 function takesGzip({ head }: Exchange): boolean {
