@@ -51,10 +51,15 @@ export class RouteCosts {
     return this.#medianCostMs
   }
 
+  /** What the route takes in calm weather, ms; undefined when that is not known. */
+  calmMs(route: string): number | undefined {
+    const known = this.#calm.get(route)
+    return known && known.samples >= MIN_SAMPLES ? known.costMs : undefined
+  }
+
   /** Expected origin milliseconds. */
   expected(route: string): number {
-    const known = this.#calm.get(route)
-    return known && known.samples >= MIN_SAMPLES ? known.costMs : this.#medianCostMs
+    return this.calmMs(route) ?? this.#medianCostMs
   }
 
   /** Time to first byte as a multiple of the route's calm one. */

@@ -131,6 +131,11 @@ export class SiteGate implements Gate {
     return this.#costs.typicalMs
   }
 
+  /** The same of a route class; undefined when calm weather has not shown it. */
+  calmMs(route: string): number | undefined {
+    return this.#costs.calmMs(route)
+  }
+
   ask(claim: Claim, nowMs: number, mayWait = true): Verdict {
     const ticket = new Ticket(claim)
     claim.ticket = ticket

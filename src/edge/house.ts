@@ -44,6 +44,8 @@ export interface SiteGate extends Gate {
   readonly weights: Weights
   /** Origin milliseconds of an ordinary request in calm weather. */
   readonly typicalCostMs: number
+  /** The same of a route class; undefined when calm weather has not shown it. */
+  calmMs(route: string): number | undefined
   /** A permit that another thread freed may be for a claim here. */
   woken(nowMs: number): void
   report(): GateReport

@@ -22,6 +22,7 @@ class FakeGate implements SiteGate {
   learning = false
   readonly weights = FLAT_WEIGHTS
   readonly typicalCostMs = 20
+  calmMs(): undefined {}
   verdict: Verdict = { action: 'admit' }
   readonly calls: string[] = []
   ask(_claim: Claim): Verdict {

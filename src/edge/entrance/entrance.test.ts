@@ -29,7 +29,7 @@ function scene(challenge: Record<string, unknown> = {}) {
   const site = {
     name: 'example.org',
     config,
-    gate: { weights: FLAT_WEIGHTS, typicalCostMs: 10, learning: false },
+    gate: { weights: FLAT_WEIGHTS, typicalCostMs: 10, learning: false, calmMs: () => undefined },
   } as unknown as SiteRuntime
   /** A request after `read` and `place`. */
   const ask = (options: { cookie?: string; target?: string; fields?: string[]; from?: string } = {}) => {
@@ -79,6 +79,24 @@ test('a clearance opens the paid lane with its effort, until what it bought is s
   entrance.spent(ask({ cookie: clearance(), from: '198.51.100.9' }), 200)
   assert.equal(ask({ cookie: clearance() }).lane, 'unproven')
   assert.equal(counters.get('clearance-spent'), 1)
+})
+
+test('a token is charged what the page takes in calm weather, not the origin’s own line', () => {
+  const { ask, clearance, entrance, meter, site, clock } = scene()
+  Object.assign(site.gate, { calmMs: (route: string) => (route === 'GET /' ? 10 : undefined) })
+  const exchange = Object.assign(ask({ cookie: clearance() }), { route: 'GET /' })
+  entrance.spent(exchange, 500)
+  assert.equal(meter.spentMs(id(1), clock.nowS), 20)
+  entrance.spent(Object.assign(exchange, { route: 'GET /unknown' }), 50)
+  assert.equal(meter.spentMs(id(1), clock.nowS), 70)
+})
+
+test('what a proof buys follows what pages take in calm weather', () => {
+  const { ask, entrance, site } = scene()
+  assert.equal(entrance.budgetMs(site), 320)
+  Object.assign(site.gate, { learning: true })
+  for (let i = 0; i < 500; i++) entrance.spent(ask(), 100)
+  assert.ok(Math.abs(entrance.budgetMs(site) - 3200) < 10)
 })
 
 test('tokens of another site, of later, of too long ago and forged ones open nothing', () => {

@@ -43,6 +43,9 @@ const PAGES_PAID = 32
 const PAGES_KNOWN = 600
 /** A page's price in origin milliseconds, whatever calm weather has shown. */
 const LEAST_PAGE_MS = 5
+/** Of a new page in the running mean. */
+const PAGE_WEIGHT = 0.02
+const MOST_OVERCHARGE = 2
 const MOST_PAGE_MS = 1000
 const HOUR_S = 3600
 const PROVEN_S = 600
@@ -104,7 +107,7 @@ export class Entrance {
     const compiled = this.#sites.get(site)
     // A reload gives the site another configuration.
     if (compiled !== undefined && compiled.config === site.config) return compiled.entrance
-    const entrance = siteEntrance(site.config, this.nowS())
+    const entrance = siteEntrance(site.config, site.gate.typicalCostMs, this.nowS())
     this.#sites.set(site, { config: site.config, entrance })
     return entrance
   }
@@ -183,14 +186,23 @@ export class Entrance {
 
   /** What a new proof is worth, origin ms. */
   budgetMs(site: SiteRuntime): number {
-    return Math.round(PAGES_PAID * pageMs(site))
+    return Math.round(PAGES_PAID * this.#pageMs(site))
   }
 
-  /** The origin has worked `originMs` for it. */
+  /**
+   * The origin has worked `originMs` for it. In overload that is mostly the origin's own line, which is not the
+   * fault of who paid: a token is charged what the route takes in calm weather, twice at most.
+   */
   spent(exchange: Exchange, originMs: number): void {
-    const { credentials } = exchange
+    const { credentials, route, site } = exchange
+    if (site.gate.learning && exchange.kind === 'navigation') {
+      const { pageMs } = this.site(site)
+      pageMs.mean += PAGE_WEIGHT * (originMs - pageMs.mean)
+    }
     if (credentials === undefined || credentials.meteredUntilS === 0) return
-    this.meter.spend(credentials.account!, originMs, credentials.meteredUntilS, this.nowS())
+    const calmMs = site.gate.calmMs(route)
+    const charged = calmMs === undefined ? originMs : Math.min(originMs, MOST_OVERCHARGE * calmMs)
+    this.meter.spend(credentials.account!, charged, credentials.meteredUntilS, this.nowS())
   }
 
   /**
@@ -277,7 +289,7 @@ export class Entrance {
 
   #know(exchange: Exchange, id: string, nowS: number): boolean {
     const untilS = (Math.floor(nowS / HOUR_S) + 1) * HOUR_S
-    const budgetMs = PAGES_KNOWN * pageMs(exchange.site)
+    const budgetMs = PAGES_KNOWN * this.#pageMs(exchange.site)
     if (!this.#hasLeft(id, budgetMs, untilS, nowS, 'known-spent')) return false
     this.#open(exchange, 'known', id, untilS)
     return true
@@ -309,6 +321,11 @@ export class Entrance {
     return cookie === undefined ? undefined : login.accountOf(cookie, nowS)
   }
 
+  /** What an ordinary page takes, within reason. */
+  #pageMs(site: SiteRuntime): number {
+    return Math.min(MOST_PAGE_MS, Math.max(LEAST_PAGE_MS, this.site(site).pageMs.mean))
+  }
+
   #isCrawler(exchange: Exchange, entrance: SiteEntrance): boolean {
     const { client, head } = exchange
     if (entrance.crawlers === undefined) return false
@@ -329,10 +346,6 @@ export class Entrance {
       return false
     return exchange.kind === 'navigation'
   }
-}
-
-function pageMs(site: SiteRuntime): number {
-  return Math.min(MOST_PAGE_MS, Math.max(LEAST_PAGE_MS, site.gate.typicalCostMs))
 }
 
 /** Whose bids compete: a network's, or a prefix's where its network is unknown. */

@@ -18,9 +18,12 @@ export interface SiteEntrance {
   readonly crawlers: Crawlers | undefined
   readonly asksDns: boolean
   readonly vain: VainWaits
+  /** Origin milliseconds of a navigation in calm weather, a running mean. */
+  readonly pageMs: { mean: number }
 }
 
-export function siteEntrance(config: SiteConfig, nowS: number): SiteEntrance {
+/** `typicalMs`: what any request takes in calm weather, until pages have been seen. */
+export function siteEntrance(config: SiteConfig, typicalMs: number, nowS: number): SiteEntrance {
   const { challenge, page } = config
   return {
     asksPrice: challenge.price,
@@ -33,6 +36,7 @@ export function siteEntrance(config: SiteConfig, nowS: number): SiteEntrance {
     crawlers: challenge.crawlers ? crawlers(challenge.crawlerRanges, nowS) : undefined,
     asksDns: challenge.crawlerDns,
     vain: new VainWaits(),
+    pageMs: { mean: typicalMs },
   }
 }
 
