@@ -82,6 +82,7 @@ const server = createServer((request, response) => {
 let iconsAskedFor = 0
 let site = ''
 let browser: Browser
+let shared: BrowserContext | undefined
 
 function sendPage(
   response: ServerResponse,
@@ -121,7 +122,9 @@ async function visit(
   } = {},
 ): Promise<{ page: Page; complaints: string[] } & AsyncDisposable> {
   const { prepare, ...rest } = options
-  const context = await browser.newContext(rest)
+  // A context takes longer to make than most tests last: those who want nothing special share one.
+  const isPlain = prepare === undefined && Object.keys(rest).length === 0
+  const context = isPlain ? (shared ??= await browser.newContext()) : await browser.newContext(rest)
   await prepare?.(context)
   const page = await context.newPage()
   const complaints: string[] = []
@@ -131,7 +134,11 @@ async function visit(
     if (!/status of (503|403|400|404)/.test(message.text())) complaints.push(message.text())
   })
   await page.goto(site + target, { waitUntil: 'commit' })
-  return { page, complaints, [Symbol.asyncDispose]: () => context.close() }
+  const dispose = async () => {
+    await page.close()
+    await (isPlain ? context.clearCookies() : context.close())
+  }
+  return { page, complaints, [Symbol.asyncDispose]: dispose }
 }
 
 const waitForText = (page: Page, text: string) => page.getByText(text).first().waitFor()
