@@ -9,6 +9,8 @@ import type { RunRecord } from './run.ts'
 
 const TITLES: Readonly<Record<string, string>> = {
   calm: 'Calm',
+  'cohorts-cold-hosting': '2,000 addresses × 2/s, hosting networks; all kinds of visitors',
+  'cohorts-cold-providers': '2,000 addresses × 2/s, visitors’ own providers; all kinds of visitors',
   concentrated: '40 addresses × 100/s',
   'cold-hosting': '2,000 addresses × 2/s, hosting networks',
   'cold-proxies': '2,000 proxies × 2/s, 200 networks',
@@ -20,7 +22,7 @@ const TITLES: Readonly<Record<string, string>> = {
   'https-cold': 'HTTPS, new connection per request',
 }
 
-const PEERS = ['unprotected', 'nginx limit_req', 'haproxy', 'digue'] as const
+const PEERS = ['unprotected', 'nginx limit_req', 'haproxy', 'static-challenge', 'digue'] as const
 const WIDTH = 760
 const LEFT = 150
 const BAR = 430
@@ -62,7 +64,7 @@ export function draw(records: readonly RunRecord[]): string {
   const floor = y + 4
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${floor + 24}" width="${WIDTH}" height="${floor + 24}" role="img" aria-labelledby="t d">
 <title id="t">Visitors served during a flood</title>
-<desc id="d">Share of visitors' requests that got the real page within ten seconds, by kind of flood and by server. The figures are beside the bars.</desc>
+<desc id="d">Share of visitors' requests that got the real page in time, by kind of flood and by server. The figures are beside the bars.</desc>
 <style>
 text{font:14px system-ui,sans-serif;fill:#2b2b28}
 .h{font-weight:600}.n{text-anchor:end;fill:#55606a}.v{font-variant-numeric:tabular-nums}.dv{font-weight:600}
@@ -74,7 +76,7 @@ text{font:14px system-ui,sans-serif;fill:#2b2b28}
 <rect class="ground" width="100%" height="100%"/>
 <g transform="translate(16 0)">
 <text class="big" x="0" y="28">Visitors served during a flood</text>
-<text class="s" x="0" y="50">Share of their requests that got the real page within 10 s. Site: 640 pages/s; visitors: 100/s.</text>
+<text class="s" x="0" y="50">Share of their requests that got the real page in time. Site: 640 pages/s; visitors: 100/s.</text>
 ${parts.join('\n')}
 <text class="s" x="0" y="${floor}">npm run bench:flood; every server before the same site, on one core; raw results in bench/runs/</text>
 </g>
