@@ -9,6 +9,7 @@ import type { ShedReason } from '#admission'
 import {
   chooseLanguage,
   issueChallenge,
+  languageNamed,
   maySeal,
   momentPage,
   type PageBudget,
@@ -31,7 +32,7 @@ import type { SiteRuntime } from '../house.ts'
 import { failedAnswer, refusedAnswer, shedAnswer } from '../own-answers.ts'
 import { aggregateOf, type Entrance } from './entrance.ts'
 
-/** A target longer than this is not repeated in the answer: bytes out would follow bytes in. */
+/** An address longer than this is not repeated in a field: bytes out would follow bytes in. */
 const LONGEST_ECHO = 512
 /** The script is at work meanwhile; who has none comes back and stands in line. */
 const PRICE_REFRESH_S = 30
@@ -141,8 +142,7 @@ export class VisitorAnswers {
       ticket === undefined && standing === undefined
         ? this.#firstTicket(exchange)
         : this.#ticketed(exchange, this.#renewed(ticket, standing, pollS))
-    const onward =
-      target.length > LONGEST_ECHO ? String(pollS) : `${pollS};url=${withParameter(target, text)}`
+    const onward = refreshTo(withParameter(target, text), pollS)
     return freshAnswer(
       reason === 'hammering' ? 429 : 503,
       [
@@ -214,8 +214,8 @@ export class VisitorAnswers {
     const { text, cookie } = this.#ticketed(exchange, ticket)
     const here = exchange.head.target
     // Cookies that came back work; until one has, the ticket stays in the URL too.
-    const spoken = credentials?.language ?? ''
-    const chosen = spoken === '' ? '' : `l.${spoken}.`
+    const spoken = languageNamed(credentials?.language ?? '')
+    const chosen = spoken === undefined ? '' : `l.${spoken}.`
     const next = credentials?.hasCookies === true && chosen === '' ? here : withParameter(here, chosen + text)
     const facts: PageFacts = {
       ray: this.#reference(exchange),
@@ -230,13 +230,13 @@ export class VisitorAnswers {
     const fields = [
       'retry-after',
       String(facts.pollS),
-      ...(state === 'stopped' ? [] : ['refresh', `${facts.pollS};url=${next}`]),
+      ...(state === 'stopped' ? [] : ['refresh', refreshTo(next, facts.pollS!)]),
       'set-cookie',
       cookie,
     ]
     return this.#rendered(exchange, state, language, facts, {
       status: 503,
-      fields: [...mitigated(state, reason), ...fields],
+      fields: [...mitigated(facts, reason), ...fields],
     })
   }
 
@@ -257,7 +257,7 @@ export class VisitorAnswers {
     }
     return this.#rendered(exchange, state, language, facts, {
       status: 503,
-      fields: [...mitigated(state, reason), 'retry-after', '5'],
+      fields: [...mitigated(facts, reason), 'retry-after', '5'],
     })
   }
 
@@ -291,8 +291,9 @@ export class VisitorAnswers {
   }
 
   #language(exchange: Exchange): string {
-    const chosen = exchange.credentials?.language ?? ''
-    if (chosen !== '') return chosen
+    // A stranger may have made up the language: only ours are kept by name.
+    const chosen = languageNamed(exchange.credentials?.language ?? '')
+    if (chosen !== undefined) return chosen
     const asked = fieldList(exchange.head.fields, 'accept-language') ?? ''
     const otherwise = exchange.site.config.page.language
     if (asked.length > LONGEST_KEPT) return chooseLanguage(asked, otherwise)
@@ -309,11 +310,13 @@ export class VisitorAnswers {
 }
 
 /** RFC 9651: an item with a parameter. */
-function mitigated(state: PageState, reason: ShedReason): string[] {
-  return [
-    'digue-mitigated',
-    `${state === 'price' || state === 'form' ? 'challenge' : 'wait'};reason=${reason}`,
-  ]
+function mitigated({ challenge }: PageFacts, reason: ShedReason): string[] {
+  return ['digue-mitigated', `${challenge === undefined ? 'wait' : 'challenge'};reason=${reason}`]
+}
+
+/** Value of `Refresh`. A long target is not repeated: the same page is loaded again, with the ticket in its cookie. */
+function refreshTo(href: string, afterS: number): string {
+  return href.length > LONGEST_ECHO ? String(afterS) : `${afterS};url=${href}`
 }
 
 /** An address from which a token came counts as so large a part of calm weather. */
