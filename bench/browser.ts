@@ -62,7 +62,7 @@ await main(async () => {
     'no-keep': { help: 'Do not write bench/runs/.' },
   })
   const runs = Math.min(50, chosen.number('runs', 5))
-  const pictures = chosen.list('pictures')[0]
+  const pictures = chosen.text('pictures')
   try {
     accessSync(CHROMIUM, constants.X_OK)
   } catch {
