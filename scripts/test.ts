@@ -13,6 +13,8 @@ const root = path.join(import.meta.dirname, '..')
 const scratch = mkdtempSync(path.join(tmpdir(), 'digue-test-'))
 const sum: Totals = { passed: 0, failed: 0, skipped: [] }
 const failedSections: string[] = []
+/** A test that waits for what never comes fails; no test of ours takes a tenth of it. */
+const TEST_TIMEOUT = '--test-timeout=300000'
 
 title('needs')
 const missing = provide(missingPrograms(root), console.log)
@@ -67,7 +69,7 @@ function suite(name: string, patterns: readonly string[], ...options: string[]):
   ]
   const { status } = spawnSync(
     process.execPath,
-    ['-C', 'source', '--test', ...options, ...reporters, ...patterns],
+    ['-C', 'source', '--test', TEST_TIMEOUT, ...options, ...reporters, ...patterns],
     { cwd: root, stdio: 'inherit' },
   )
   const totals = readTotals(report)

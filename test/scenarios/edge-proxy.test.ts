@@ -104,10 +104,12 @@ test('early hints arrive before the answer', async () => {
   })
   await using digue = await startDigue({ origins: [origin.url] })
   const asked = http.get(digue.url)
+  // Both may be in one read: whoever waits for the second only then has missed it.
+  const answered = once(asked, 'response')
   const [information] = (await once(asked, 'information')) as [http.InformationEvent]
   assert.equal(information.statusCode, 103)
   assert.equal(information.headers['link'], '</style.css>; rel=preload; as=style')
-  const [response] = (await once(asked, 'response')) as [http.IncomingMessage]
+  const [response] = (await answered) as [http.IncomingMessage]
   assert.equal(response.statusCode, 200)
   response.resume()
   await once(response, 'end')
