@@ -131,13 +131,21 @@ describe('a real browser', { skip: missing }, () => {
 
   test('under a flood a new visitor gets the page he asked for, and the next one without another word', async () => {
     await flood()
-    const { page, context } = await visit('/article/1?x=2')
-    await arrives(page)
-    assert.equal(page.url(), `${digue.url}/article/1?x=2`)
-    assert.match(await page.innerText('p'), /GET \/article\/1\?x=2/)
-    await page.goto(`${digue.url}/article/2`)
-    assert.equal(await page.title(), 'real')
-    await context.close()
+    // Some get in by luck while they are still strangers; who had to pay does not have to again.
+    for (let tries = 1; ; tries++) {
+      const { page, context } = await visit('/article/1?x=2')
+      await arrives(page)
+      assert.equal(page.url(), `${digue.url}/article/1?x=2`)
+      assert.match(await page.innerText('p'), /GET \/article\/1\?x=2/)
+      const hasPaid = (await context.cookies()).some(({ name }) => name === 'digue_c')
+      if (hasPaid) {
+        await page.goto(`${digue.url}/article/2`)
+        assert.equal(await page.title(), 'real')
+      }
+      await context.close()
+      if (hasPaid) break
+      assert.ok(tries < 10, 'nobody had to pay in ten visits')
+    }
   })
 
   const hardened: readonly [string, (page: Page, context: BrowserContext) => Promise<unknown>][] = [
