@@ -1,0 +1,1 @@
+export { type StoredResponse, storedBytes } from './stored-response.ts'
