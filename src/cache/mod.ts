@@ -1,2 +1,3 @@
 export { type Added, Eviction } from './eviction.ts'
+export { LONGEST_TAG, MOST_TAGS, type Purge, type PurgeFaults, parsePurge, purges, tagsOf } from './purge.ts'
 export { type StoredResponse, storedBytes } from './stored-response.ts'
