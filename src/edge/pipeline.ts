@@ -57,10 +57,10 @@ const STEPS: readonly Step[] = [
   findLane,
   applyDecisions,
   answerOwnPath,
-  passWhenBypassed,
-  stopHammering,
   readSmallBody,
   openSealedForm,
+  passWhenBypassed,
+  stopHammering,
   askGate,
 ]
 

@@ -47,6 +47,9 @@ describe('catalogues', () => {
         page.includes(`<html lang=${catalogue.tag}${catalogue.direction === 'rtl' ? ' dir=rtl' : ''}>`),
       )
       assert.ok(page.includes('<a href="">'))
+      const afterForm = momentPage(catalogue.tag, 'form')
+      assert.ok(Buffer.byteLength(afterForm) <= 600)
+      assert.ok(afterForm.endsWith(catalogue.resendHow))
     })
   }
 

@@ -85,8 +85,10 @@ export class VisitorAnswers {
     const ticket = exchange.credentials?.ticket
     // Who has paid or is known is no stranger either.
     const isReturning = ticket !== undefined || exchange.credentials?.account !== undefined
-    // Whoever hammers may share his address with people: they are led on, but first in few bytes.
-    if (reason === 'hammering' && !isReturning) return this.#moment(exchange, reason, language, ticket)
+    // Whoever hammers may share his address with people: they are led on, but first in few bytes. What somebody
+    // wrote would be lost on the way.
+    if (reason === 'hammering' && !isReturning && kind === 'navigation')
+      return this.#moment(exchange, reason, language, ticket)
     if (!this.#hasRoom(exchange, client, isReturning, nowMs))
       return this.#moment(exchange, reason, language, ticket)
     return kind === 'form'
@@ -159,13 +161,14 @@ export class VisitorAnswers {
         'digue-mitigated',
         `wait;reason=${reason}`,
       ],
-      this.#momentBody(language),
+      this.#momentBody(language, method === 'GET' ? 'navigation' : 'form'),
     )
   }
 
-  #momentBody(language: string): Buffer {
-    let body = this.#moments.get(language)
-    if (body === undefined) this.#moments.set(language, (body = Buffer.from(momentPage(language))))
+  #momentBody(language: string, kind: 'navigation' | 'form'): Buffer {
+    const key = `${language} ${kind}`
+    let body = this.#moments.get(key)
+    if (body === undefined) this.#moments.set(key, (body = Buffer.from(momentPage(language, kind))))
     return body
   }
 
