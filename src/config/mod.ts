@@ -10,6 +10,7 @@ export {
 } from './read.ts'
 export { configReference, jsonSchema } from './reference.ts'
 export {
+  type CacheConfig,
   type ChallengeConfig,
   type Config,
   configSchema,

@@ -163,6 +163,51 @@ const challengeSchema = z
   )
   .prefault({})
 
+const EMERGENCY = 'expected a path such as "/", "/news/*" or "/*"'
+const PARAMETER = 'expected the name of a query parameter'
+
+/** What is kept of the origin's answers, so that pages stay readable without it. */
+const cacheSchema = z
+  .strictObject(
+    {
+      enabled: flag
+        .default(true)
+        .describe('Keep answers that the origin allows shared caches to keep (RFC 9111), and serve them.'),
+      heuristic: duration('5m').describe(
+        'Longest time that an answer with Last-Modified and without a lifetime counts as fresh: a tenth of its age, up to this. `0s` for never.',
+      ),
+      staleFor: duration('24h').describe(
+        'How long beyond its lifetime a page may stand in while the origin is full or down, where it does not forbid it itself.',
+      ),
+      objectBytes: size('8MB').describe('Largest body that is kept.'),
+      emergency: z
+        .array(
+          z
+            .string(EMERGENCY)
+            .max(512, EMERGENCY)
+            .regex(/^(\/\*?|\/[^*?#\s]+\*?|\*[^*?#\s]+)$/, EMERGENCY),
+          'expected a list of paths',
+        )
+        .max(256, 'expected at most 256 paths')
+        .default([])
+        .describe(
+          'Paths of public pages without a lifetime of which the last good copy is kept, and shown to everybody when the origin cannot answer. Only pages that are the same for all.',
+        ),
+      parameters: z
+        .array(
+          z.string(PARAMETER).regex(/^[^&=#\s]{1,64}$/, PARAMETER),
+          'expected a list of query parameters',
+        )
+        .max(64, 'expected at most 64 query parameters')
+        .default([])
+        .describe(
+          'Query parameters that change pages, beside those found by observation. Parameters that do not are passed over in overload.',
+        ),
+    },
+    'expected a mapping',
+  )
+  .prefault({})
+
 /** What the pages say beside their own words. */
 const pageSchema = z
   .strictObject(
@@ -274,6 +319,7 @@ export const siteSchema = z.strictObject({
   bodyBytes: size('5GB').describe('Largest request body.'),
   originTimeout: duration('60s').describe('Longest wait for the first byte of the origin’s answer.'),
   challenge: challengeSchema.describe('How people get in while the site is overloaded.'),
+  cache: cacheSchema.describe('What is kept of the origin’s answers.'),
   page: pageSchema.describe('What the pages of Digue say of the site.'),
 })
 
@@ -326,6 +372,13 @@ const common = {
     .describe(
       'CSV (`first,last,asn,name` or `cidr,asn,name`) or mmdb of networks; the bundled table otherwise.',
     ),
+  cache: z
+    .strictObject({
+      memory: size('64MB').describe('Memory for stored answers, of all sites and threads together.'),
+      disk: size('1GB').describe('Room for stored answers in the state directory; `0B` for none.'),
+    })
+    .prefault({})
+    .describe('Room for the answers that are kept.'),
   limits: limitsSchema.describe('Bounds on what one client, and all of them, may take.'),
   admin: z
     .strictObject({
@@ -409,5 +462,6 @@ export type Config = z.output<typeof configSchema>
 export type SiteConfig = z.output<typeof siteSchema>
 export type ListenConfig = z.output<typeof listenSchema>
 export type ChallengeConfig = SiteConfig['challenge']
+export type CacheConfig = SiteConfig['cache']
 export type PageConfig = SiteConfig['page']
 export type LimitsConfig = z.output<typeof limitsSchema>
