@@ -4,12 +4,14 @@
  * thousand simultaneous misses.
  */
 import { conformance } from './cache/conformance.ts'
+import { hits } from './cache/hits.ts'
+import { kill } from './cache/kill.ts'
 import type { Part } from './cache/part.ts'
 import { main, options } from './lib/options.ts'
 import { BenchError, CORES, provide } from './lib/processes.ts'
 import { keep } from './lib/runs.ts'
 
-const PARTS: readonly Part[] = [conformance]
+const PARTS: readonly Part[] = [conformance, hits, kill]
 
 const USAGE = `Usage: npm run bench:cache -- [options]
 
