@@ -125,6 +125,13 @@ describe('parameters that change the page', () => {
     assert.equal(site.stripped('/'), undefined, 'nothing to drop')
   })
 
+  test('four thousand parameters are as good as sixty-four', () => {
+    const site = new Site(plain)
+    site.calm('/news', '/news?page=2')
+    assert.equal(site.stripped(`/news?page=3&${'a&'.repeat(4000)}page=4`), '/news?page=3')
+    assert.equal(site.stripped(`/news?${'a'.repeat(9000)}`), undefined, 'longer than any key')
+  })
+
   test('those learned are kept, in their order and spelling', () => {
     const site = new Site(plain)
     site.calm('/news', '/news?page=2', '/news', '/news?lang=en')
