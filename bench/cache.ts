@@ -3,15 +3,17 @@
  * `proxy_cache` and Varnish from Debian: conformance, hits per core, a dead origin, cache-busting, and a
  * thousand simultaneous misses.
  */
+import { collapse } from './cache/collapse.ts'
 import { conformance } from './cache/conformance.ts'
 import { hits } from './cache/hits.ts'
 import { kill } from './cache/kill.ts'
 import type { Part } from './cache/part.ts'
+import { randomQuery } from './cache/random-query.ts'
 import { main, options } from './lib/options.ts'
 import { BenchError, CORES, provide } from './lib/processes.ts'
 import { keep } from './lib/runs.ts'
 
-const PARTS: readonly Part[] = [conformance, hits, kill]
+const PARTS: readonly Part[] = [conformance, hits, kill, randomQuery, collapse]
 
 const USAGE = `Usage: npm run bench:cache -- [options]
 
