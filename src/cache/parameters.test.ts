@@ -150,6 +150,16 @@ describe('parameters that change the page', () => {
     assert.equal(site.stripped('/news?page=3&x'), '/news?page=3')
   })
 
+  test('a page that is read once in an hour teaches as well', () => {
+    const site = new Site(plain)
+    for (let hour = 0; hour < 12; hour++) {
+      site.nowMs += 3_600_000
+      site.visit(hour % 3 === 2 ? '/news?page=2' : '/news')
+    }
+    assert.equal(site.stripped('/news?x&page=3'), '/news?page=3')
+    assert.deepEqual(site.parameters.toJSON().paths[0]?.matters, ['page'])
+  })
+
   test('a redirect or a missing page is another answer too', () => {
     const site = new Site(plain)
     site.calm('/')
@@ -374,6 +384,31 @@ describe('after a restart', () => {
     assert.equal(again.stripped('/news?x&page=4'), '/news?page=4')
     assert.equal(again.stripped('/?x&lang=de'), '/?lang=de')
     assert.deepEqual(JSON.parse(JSON.stringify(again)), snapshot)
+  })
+
+  test('another thread that takes over a snapshot answers the same', () => {
+    const names = ['page', 'lang', 'sort', 'x', 'y', 'utm_source', 'page[]', 'Lang']
+    const targets = fc
+      .tuple(
+        fc.constantFrom('/a', '/b', '/c'),
+        fc.uniqueArray(fc.tuple(fc.constantFrom(...names), fc.nat(3)), {
+          maxLength: 3,
+          selector: ([name]) => name,
+        }),
+      )
+      .map(
+        ([path, pairs]) =>
+          path + pairs.map(([name, value], i) => `${i ? '&' : '?'}${name}=${value}`).join(''),
+      )
+    fc.assert(
+      fc.property(fc.array(targets, { minLength: 20, maxLength: 300 }), (visits) => {
+        const site = new Site(plain)
+        for (const visit of visits) site.visit(pathOf(visit), visit)
+        const again = new Parameters()
+        again.restore(JSON.parse(JSON.stringify(site.parameters)))
+        for (const target of visits) assert.equal(again.stripped(target), site.stripped(target), target)
+      }),
+    )
   })
 
   test('a snapshot with faults is taken as far as it is sound, and never throws', () => {

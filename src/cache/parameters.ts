@@ -3,7 +3,7 @@
  *
  * Problem: `/?8237482` is another key than `/`, so a flood with random queries misses every cache. To
  * drop all queries would give `/news?page=2` the first page. So while the site is calm, answers are
- * compared: by a digest of their body, at most a minute apart, on pages that keep still meanwhile.
+ * compared, by a digest of their body.
  *
  *   the page without what is not known to matter  ──▶ its *base*: how long has it been the same?
  *   the page with something else in its query     ──▶ same as its base: harmless; another: suspect
@@ -21,7 +21,8 @@
  * - `?page=1` is the page itself on many sites, so that anybody can make `page` look harmless. That ends
  *   with the first `?page=2`, and cannot happen to what matters.
  * - A page may have changed by itself between two looks. Then its base is as the suspect was, and nothing
- *   is held against the suspect.
+ *   is held against the suspect. So the looks may lie hours apart: a limit of a minute would learn
+ *   nothing on pages that are rarely read.
  * - Where several unknown ones come together, all are suspect but those shown harmless and those that
  *   advertisers append, unless there are no others.
  * - A page that repeats its address (a canonical link, a form) changes with every parameter. A flood's
@@ -58,7 +59,6 @@ const MOST_ANYWHERE = 256
 
 const STABLE_SIGHTINGS = 3
 const STABLE_MS = 30_000
-const COMPARABLE_MS = 60_000
 const HARMLESS_VALUES = 3
 const HARMLESS_MS = 60_000
 const MATTERS_AFTER = 2
@@ -82,7 +82,7 @@ interface Name {
   state: State
   /** Differences that were the parameter's, not the page's own. */
   differences: number
-  /** Digests of the first values that made no difference. */
+  /** Digests of the first values that made no difference, and when the first of them came. */
   values: number[]
   sinceMs: number
 }
@@ -97,7 +97,6 @@ interface Base {
   body: string
   sightings: number
   sinceMs: number
-  atMs: number
   pending: Pending[]
 }
 
@@ -198,7 +197,7 @@ export class Parameters {
       this.#sawBase(seen, baseText, { body, isPage: status === 200, nowMs })
     } else if (path !== undefined) {
       const base = path.bases.get(baseText)
-      if (base === undefined || base.sightings < 2 || nowMs - base.atMs > COMPARABLE_MS) return
+      if (base === undefined || base.sightings < 2) return
       if (body === base.body) for (const other of others) this.#sawSame(path, other, nowMs)
       else
         this.#sawOther(
@@ -304,9 +303,9 @@ export class Parameters {
       const path = this.#enter(text)
       this.#room.used(text, sightings)
       Object.assign(path, { wasStable: given['wasStable'], sightings, same, changed })
-      for (const name of harmless) this.#name(path, name, 0).state = 'harmless'
-      for (const name of suspect) this.#name(path, name, 0).state = 'suspect'
-      for (const name of matters) this.#prove(path, this.#name(path, name, 0))
+      for (const name of harmless) this.#name(path, name).state = 'harmless'
+      for (const name of suspect) this.#name(path, name).state = 'suspect'
+      for (const name of matters) this.#prove(path, this.#name(path, name))
       refreshKept(path)
       restored++
     }
@@ -359,12 +358,11 @@ export class Parameters {
     path.sightings++
     const base = path.bases.get(text)
     if (base === undefined) {
-      path.bases.set(text, { body, sightings: 1, sinceMs: nowMs, atMs: nowMs, pending: [] })
+      path.bases.set(text, { body, sightings: 1, sinceMs: nowMs, pending: [] })
       return
     }
     path.bases.set(text, base)
     this.#settle(path, base, body, nowMs)
-    base.atMs = nowMs
     if (body === base.body) {
       path.same++
       base.sightings++
@@ -419,8 +417,9 @@ export class Parameters {
   }
 
   #sawSame(path: Path, other: { readonly name: string; readonly piece: string }, nowMs: number): void {
-    const name = this.#name(path, other.name, nowMs)
+    const name = this.#name(path, other.name)
     if (name.state !== 'unknown') return
+    if (name.values.length === 0) name.sinceMs = nowMs
     const value = hash32(other.piece, this.#key)
     if (name.values.length < HARMLESS_VALUES && !name.values.includes(value)) name.values.push(value)
     if (name.values.length === HARMLESS_VALUES && nowMs - name.sinceMs >= HARMLESS_MS) name.state = 'harmless'
@@ -431,7 +430,7 @@ export class Parameters {
     const likely = doubtful.filter((name) => !APPENDED.test(name))
     const blamed = likely.length > 0 ? likely : doubtful.length > 0 ? doubtful : names
     for (const text of blamed) {
-      const name = this.#name(path, text, base.atMs)
+      const name = this.#name(path, text)
       name.state = 'suspect'
       name.values = []
     }
@@ -441,7 +440,7 @@ export class Parameters {
   }
 
   /** The entry of a name, made if need be in the place of the least telling one. */
-  #name(path: Path, text: string, nowMs: number): Name {
+  #name(path: Path, text: string): Name {
     let name = path.names.get(text)
     if (name !== undefined) return name
     if (path.names.size - path.mattering >= MOST_UNPROVEN) {
@@ -452,7 +451,7 @@ export class Parameters {
       path.names.delete(least.name)
       this.#forgottenNames++
     }
-    name = { name: text, state: 'unknown', differences: 0, values: [], sinceMs: nowMs }
+    name = { name: text, state: 'unknown', differences: 0, values: [], sinceMs: 0 }
     path.names.set(text, name)
     return name
   }
