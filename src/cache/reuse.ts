@@ -1,0 +1,153 @@
+/** Which stored response may answer a request, and whether it must be validated first (RFC 9111 §4). */
+import { equalsIgnoringCase, type FieldLines, fieldList, type RequestHead } from '#http'
+import { type Directives, noDirectives, parseCacheControl } from './cache-control.ts'
+import type { Stored } from './stored.ts'
+import { acceptsCoding, codingsOf, languages, variantOf } from './vary.ts'
+
+/** `why` is what Cache-Status gives as `fwd` (RFC 9211 §2.2). */
+export type Choice =
+  /** `ttlMs`: freshness left; below 0 where the client takes a stale one (`max-stale`). */
+  | { readonly action: 'serve'; readonly stored: Stored; readonly ttlMs: number }
+  | {
+      readonly action: 'validate'
+      readonly stored: Stored
+      /**
+       * `request`: it is fresh, and only the client's own directives ask for more. They are advice
+       * (§5.2.1): where the origin is short of time it may be served all the same.
+       */
+      readonly why: 'stale' | 'request'
+      /** What to ask the origin with, in place of the client's own conditions and ranges. */
+      readonly conditions: FieldLines
+      /** It may be served now and validated meanwhile (stale-while-revalidate). */
+      readonly whileRevalidate: boolean
+      /** It may stand in for an answer that the origin cannot give. */
+      readonly ifError: boolean
+    }
+  | {
+      readonly action: 'miss'
+      readonly why: 'uri-miss' | 'vary-miss' | 'bypass'
+      /** May stand in for an answer that the origin cannot give. */
+      readonly emergency?: Stored
+    }
+  /** only-if-cached, and there is none: 504 (§5.2.1.7). */
+  | { readonly action: 'refuse' }
+
+const NO_DIRECTIVES: Readonly<Directives> = noDirectives()
+
+/** Decides over `variants`, all that is stored under the request's key. */
+export function choose(variants: readonly Stored[], request: RequestHead, nowMs: number): Choice {
+  const { fields } = request
+  const control = fieldList(fields, 'cache-control')
+  const asked = control === undefined ? NO_DIRECTIVES : parseCacheControl(control)
+  if (asksTheOriginOnly(fields)) return { action: 'miss', why: 'bypass' }
+  const stored = select(variants, fields, 'reuse')
+  if (stored === undefined) {
+    if (asked.onlyIfCached) return { action: 'refuse' }
+    const why = variants.some(isReusable) ? 'vary-miss' : 'uri-miss'
+    const emergency = select(variants, fields, 'emergency')
+    if (emergency === undefined || -emergency.ttlMs(nowMs) > emergency.leeway.errorMs)
+      return { action: 'miss', why }
+    return { action: 'miss', why, emergency }
+  }
+  const ageMs = stored.ageMs(nowMs)
+  const ttlMs = stored.lifetime.ms - ageMs
+  const isFresh = ttlMs > 0 && !stored.mustValidate
+  const wantsMore = asksForMore(asked, { ageMs, ttlMs, isImmutable: isFresh && stored.directives.immutable })
+  if (isFresh && !wantsMore) return { action: 'serve', stored, ttlMs }
+  if (
+    !isFresh &&
+    !wantsMore &&
+    !stored.mustValidate &&
+    !stored.leeway.isForbidden &&
+    takesStale(asked, ttlMs)
+  ) {
+    return { action: 'serve', stored, ttlMs }
+  }
+  if (asked.onlyIfCached) return { action: 'refuse' }
+  return {
+    action: 'validate',
+    stored,
+    why: isFresh ? 'request' : 'stale',
+    conditions: stored.conditions,
+    whileRevalidate: !isFresh && !wantsMore && -ttlMs < stored.leeway.revalidateMs,
+    ifError: isFresh || (!stored.mustValidate && -ttlMs < stored.leeway.errorMs),
+  }
+}
+
+const isReusable = (stored: Stored) => stored.response.purpose === 'reuse'
+
+/** Conditions that only an origin can answer (§4.3.2). */
+function asksTheOriginOnly(fields: FieldLines): boolean {
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i]!
+    if (name.length === 8 && equalsIgnoringCase(name, 'if-match')) return true
+    if (name.length === 19 && equalsIgnoringCase(name, 'if-unmodified-since')) return true
+  }
+  return false
+}
+
+/** The client's directives ask for a response that is younger, or fresh for longer (§5.2.1). */
+function asksForMore(
+  { noCache, maxAgeS, minFreshS }: Readonly<Directives>,
+  { ageMs, ttlMs, isImmutable }: { ageMs: number; ttlMs: number; isImmutable: boolean },
+): boolean {
+  if (noCache || (minFreshS !== undefined && ttlMs < 1000 * minFreshS)) return true
+  // A reload sends max-age=0, which is needless for what never changes (RFC 8246 §2.1).
+  if (maxAgeS === undefined || isImmutable) return false
+  return maxAgeS === 0 || ageMs > 1000 * maxAgeS
+}
+
+function takesStale({ maxStaleS }: Readonly<Directives>, ttlMs: number): boolean {
+  return maxStaleS !== undefined && -ttlMs <= 1000 * maxStaleS
+}
+
+/**
+ * The stored response that a request selects (§4.1), the newest of several. One without Vary that is older
+ * than one with it is passed over: origins forget Vary where the default is meant.
+ */
+function select(
+  variants: readonly Stored[],
+  fields: FieldLines,
+  purpose: 'reuse' | 'emergency',
+): Stored | undefined {
+  let newest: Stored | undefined
+  let newestVaryingMs = Number.NEGATIVE_INFINITY
+  let names: string | undefined
+  let variant: string | undefined
+  for (const stored of variants) {
+    const { response } = stored
+    if (response.purpose !== purpose) continue
+    if (stored.varyNames !== '') newestVaryingMs = Math.max(newestVaryingMs, stored.validators.dateMs)
+    if (stored.varyNames !== names) {
+      names = stored.varyNames
+      variant = variantOf(response.vary, fields)
+    }
+    if (variant !== response.variant || !suits(stored, fields)) continue
+    if (newest === undefined || stored.validators.dateMs >= newest.validators.dateMs) newest = stored
+  }
+  if (newest === undefined) {
+    return variants.find((stored) => stored.response.purpose === purpose && isMostWanted(stored, fields))
+  }
+  return newest.varyNames === '' && newest.validators.dateMs < newestVaryingMs ? undefined : newest
+}
+
+/** The variant's Accept-Encoding is a set that leaves rare codings out, so what came back is looked at too. */
+function suits(stored: Stored, fields: FieldLines): boolean {
+  if (stored.contentEncoding === undefined || !stored.response.vary.includes('accept-encoding')) return true
+  return acceptsCoding(stored.contentEncoding, codingsOf(fields))
+}
+
+/**
+ * It differs from what the request selects in Accept-Language only, and is in the language that the
+ * request wants most: the origin could not choose better.
+ */
+function isMostWanted(stored: Stored, fields: FieldLines): boolean {
+  const { language, response } = stored
+  if (language === undefined || !response.vary.includes('accept-language')) return false
+  const wanted = fieldList(fields, 'accept-language')
+  const [first, second] = wanted === undefined ? [] : languages(wanted)
+  if (first === undefined || first.tag !== language || first.q === second?.q || first.q === 0) return false
+  const others = response.vary.filter((name) => name !== 'accept-language')
+  const line = /^accept-language(?::.*)?\n/m
+  return variantOf(others, fields) === response.variant.replace(line, '') && suits(stored, fields)
+}
