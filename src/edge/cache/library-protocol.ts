@@ -7,10 +7,6 @@ export function responseId(key: string, variant: string): string {
   return `${key}\n${variant}`
 }
 
-export function keyOfId(id: string): string {
-  return id.slice(0, id.indexOf('\n'))
-}
-
 /** A copy that all threads can share, unless the bytes are shared already. */
 export function inSharedMemory(bytes: Uint8Array): Uint8Array {
   if (bytes.buffer instanceof SharedArrayBuffer) return bytes
@@ -34,7 +30,10 @@ export type EdgeToLibrary =
   /** The leader of a flight is back: passed on to the other edges. */
   | { readonly type: 'landed'; readonly key: string }
 
-/** The library to an edge thread. */
+/**
+ * The library to an edge thread. Racy by design: `dropped` may meet a newer response that the library
+ * has not heard of yet; it costs that edge a miss.
+ */
 export type LibraryToEdge =
   /** Another edge stored it, or it came from disk, or its compressed forms are ready. */
   | { readonly type: 'kept'; readonly response: StoredResponse }
