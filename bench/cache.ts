@@ -17,6 +17,8 @@ const PARTS: readonly Part[] = [conformance, hits, kill, randomQuery, collapse]
 
 const USAGE = `Usage: npm run bench:cache -- [options]
 
+Full: about 22 minutes, of which hits take 13. --quick: about 8.
+
 ${PARTS.map((part) => `  ${part.name.padEnd(14)} ${part.question}`).join('\n')}`
 
 await main(async () => {

@@ -76,7 +76,7 @@ async function measure(contestant: Contestant, path: string, people: number): Pr
         deadlineMs: DEADLINE_MS,
       })
       return {
-        originRequests: await origin.total(),
+        originRequests: (await origin.seen(0, Number.POSITIVE_INFINITY)).byPath[path] ?? 0,
         served: latenciesMs.length,
         fates,
         p50Ms: quantile(latenciesMs, 0.5),

@@ -16,7 +16,7 @@ import { homeFloodPlan } from './home-flood.ts'
 import { startOriginProcess, USUAL_PAGES } from './origin-process.ts'
 import type { Part } from './part.ts'
 import { digueCache } from './peers.ts'
-import { type Contestant, nameOf, sleepUntil, withServer } from './with-server.ts'
+import { type Contestant, nameOf, sleep, withServer } from './with-server.ts'
 
 const SOURCES = attackerAddresses('hosting', 2000, SEED, PEOPLE)
 const PER_SOURCE = 2
@@ -105,7 +105,8 @@ async function measure(contestant: Contestant, calmS: number, floodS: number): P
           seed: 2,
           startAtMs,
           fromS: calmS,
-          untilS: endS,
+          // Until the fate of the last visitor is known.
+          untilS: endS + DEADLINE_MS / 1000,
           sources: SOURCES,
           perSecond: PER_SOURCE * SOURCES.length,
           connection: 'keep',
@@ -119,7 +120,7 @@ async function measure(contestant: Contestant, calmS: number, floodS: number): P
       const floodAtMs = startAtMs + 1000 * calmS
       const { sent, wanted, answers } = await attacked
       // What was still under way when the attackers left counts too.
-      await sleepUntil(startAtMs + 1000 * endS + 2000)
+      await sleep(2000)
       const seen = await origin.seen(floodAtMs, Number.POSITIVE_INFINITY)
       const { rows } = await visited
       const originHome = seen.byPath['/'] ?? 0
