@@ -170,7 +170,7 @@ export function storedFields(fields: FieldLines, directives: Readonly<Directives
 }
 
 /** A shorter value cannot hide a session from guessing. */
-const SECRET_CHARACTERS = 16
+const SECRET_CHARACTERS = 8
 
 /**
  * Set-Cookie does not forbid storing (§7.3), and what is stored is sent to everybody. A preference may be;

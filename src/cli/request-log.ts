@@ -81,7 +81,7 @@ export class RequestLog {
 
 /** A relay with a reason is one that was noticed: in observe mode, what would have been shed. */
 function isWanted(wanted: 'all' | 'mitigated', action: string, reason: string): boolean {
-  return wanted === 'all' || action !== 'relay' || reason !== ''
+  return wanted === 'all' || (action !== 'relay' && action !== 'store') || reason !== ''
 }
 
 function round(ms: number): number {

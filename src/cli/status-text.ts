@@ -57,7 +57,7 @@ function siteRow(site: SiteStatus): string[] {
   return [
     plain(site.name),
     site.mode === 'observe' ? `${site.posture} (observe)` : site.posture,
-    rate('relay', 'answer'),
+    rate('relay', 'store', 'answer'),
     rate('shed'),
     rate('refuse', 'drop'),
     rate('fail'),

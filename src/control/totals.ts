@@ -36,7 +36,7 @@ export class SiteTotals {
     const minute = this.#minute
     for (const { lane, action, reason, count, originMs } of tallies) {
       minute[at + 4]! += count
-      if (action === 'relay') minute[at]! += count
+      if (action === 'relay' || action === 'store') minute[at]! += count
       else if (action === 'shed') minute[at + 1]! += count
       else if (action === 'refuse' || action === 'drop') minute[at + 2]! += count
       else if (action === 'fail') minute[at + 3]! += count

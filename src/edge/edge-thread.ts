@@ -5,6 +5,8 @@ import { KeyRing, Meter, PageBudget, Prices, WaitingLine } from '#challenge'
 import type { ListenConfig } from '#config'
 import type { EdgeReport, SiteReport } from '#control'
 import { AddressBook, NetworkTable } from '#networks'
+import type { CacheDesk, CacheHost } from './cache/cache-desk.ts'
+import { type CacheStart, ThreadCache } from './cache/thread-cache.ts'
 import { CrawlerDns, systemLookups } from './crawler-dns.ts'
 import { Deadlines } from './deadlines.ts'
 import type { EdgeEvent } from './edge.ts'
@@ -49,6 +51,7 @@ export class EdgeThread {
   /** Asks nobody before a site wants it. */
   readonly #crawlers = new CrawlerDns(systemLookups())
   #crawlersCounted: Record<string, number> = {}
+  #cache: ThreadCache | undefined
   #reports = 0
   #draining = false
   /** The forgotten proxy that was told last. */
@@ -102,6 +105,7 @@ export class EdgeThread {
       hammering: new Hammering({ count }),
       thread: start.thread,
       threads: start.threads,
+      ...(start.cache && { cache: (host) => this.#openCache(start.cache!, host) }),
     })
     this.#node = new NodeHttp(this.#pipeline, this.#watch)
     this.#h2 = new Http2(this.#pipeline, this.#watch)
@@ -114,6 +118,11 @@ export class EdgeThread {
         this.#node.serve(connection)
       },
     })
+  }
+
+  #openCache(start: CacheStart, host: CacheHost): CacheDesk {
+    this.#cache = new ThreadCache(start, this.#start.thread, this.#house, host)
+    return this.#cache.desk
   }
 
   #lineOf(site: SiteRuntime): WaitingLine {
@@ -171,6 +180,9 @@ export class EdgeThread {
       case 'drain':
         void this.#drain(message.deadlineMs)
         break
+      case 'library':
+        this.#cache?.replacePort(message.port)
+        break
       default:
         message satisfies never
     }
@@ -222,6 +234,7 @@ export class EdgeThread {
     this.#fast.close()
     this.#node.close()
     this.#h2.close()
+    this.#cache?.close()
     this.#house.close()
     this.#post({ type: 'drained', left })
   }

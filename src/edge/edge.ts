@@ -1,8 +1,10 @@
 /** What the main thread holds of the edge: its threads as one. */
 import type { CapacityState, RouteCostRows, WeightTable } from '#admission'
+import type { Purge } from '#cache'
 import type { LineState } from '#challenge'
 import type { Config } from '#config'
 import type { EdgeReport, Policy } from '#control'
+import type { LibraryReport } from './cache/library-protocol.ts'
 
 /** Something the operator should read in the log. */
 export interface EdgeEvent {
@@ -20,6 +22,8 @@ export interface EdgeOptions {
   readonly policy: Policy
   /** Secret of 32 bytes from which the keys of all tokens are made; a new one when there is none. */
   readonly master?: Uint8Array
+  /** Folder of its own for stored responses; kept in memory only when there is none. */
+  readonly cacheDirectory?: string
   /** Each thread's report, every 250 ms. */
   readonly onReport: (report: EdgeReport) => void
   readonly onEvent?: (event: EdgeEvent) => void
@@ -46,6 +50,10 @@ export interface Edge {
   waitingRoomOf(site: string): LineState | undefined
   /** The dearest price asked for now, in parts, and tokens that found no room in the meter since the start. */
   readonly entrance: { readonly mostPrice: number; readonly meterRefused: number }
+  /** Forgets stored responses; resolves to how many. */
+  purge(what: Purge): Promise<number>
+  /** What is stored; undefined where nothing may be. */
+  cacheReport(): Promise<LibraryReport | undefined>
   setPolicy(policy: Policy): void
   /**
    * Puts a validated configuration in force without closing a connection: sites, origins,

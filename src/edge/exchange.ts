@@ -3,7 +3,7 @@
  *
  *   received ──▶ (waiting) ──▶ relaying ──▶ ended        permit:  none ▶ waiting ▶ held ▶ returned
  *      │             │            └ 2 s after the first byte          └▶ long-lived ▶ returned
- *      └─────────────┴──▶ answered ──▶ ended
+ *      └─────────────┴──▶ answered, or served from the store ──▶ ended
  *
  * The permit is given back at the origin's last byte (`originEnded`), which may be before the client
  * has read the answer, and at the latest by `end`.
@@ -14,6 +14,7 @@ import type { ClientAddress } from '#networks'
 import { type Kind, kindOf } from '#recognise'
 import type { Action } from '#record'
 import type { Answer } from './answers.ts'
+import type { Fill, Instead } from './cache/filling.ts'
 import type { Connection } from './connection.ts'
 import type { Credentials } from './entrance/credentials.ts'
 import type { SiteRuntime } from './house.ts'
@@ -37,6 +38,10 @@ export interface Carrier {
    * response head and `exchange.end` exactly once.
    */
   relay(exchange: Exchange): void
+  /**
+   * Sends what was stored, whose fields say how long it is, and ends the exchange once the client has it. Absent: the request is none that something stored could answer.
+   */
+  serve?(exchange: Exchange, instead: Instead): void
   /** The collected body, when it is complete and small; undefined when there is none or it streams. */
   readonly collected?: Buffer | undefined
   /** `body` goes to the origin in place of what the client sent. */
@@ -53,7 +58,7 @@ export interface Desk {
   bodyRead(exchange: Exchange): void
   longLived(exchange: Exchange): void
   firstByte(exchange: Exchange): void
-  /** What is added to the origin's answer: a token that its client has earned, or a renewed one. */
+  /** What is added to the origin's answer for its client: a token earned, or a renewed one. */
   ownFields(exchange: Exchange, status: number, answered: () => FieldLines): FieldLines
   failedAnswer(exchange: Exchange, status: 502 | 504, reason: string): Answer
   count(counter: string): void
@@ -106,6 +111,11 @@ export class Exchange implements Claim {
   rounds = 0
   /** Its answer may bring a new token to the client. */
   mayEarn = false
+  /** What the cache wants of the origin's answer; undefined for nothing. */
+  fill: Fill | undefined = undefined
+  /** Times it waited for the answer to somebody else's request, and whether the disk was asked for it. */
+  follows = 0
+  wasSought = false
   /** The gate's. */
   ticket: unknown = undefined
   /** What observe mode would have done, or '' */
@@ -182,7 +192,8 @@ export class Exchange implements Claim {
 
   /** Field lines that Digue adds to the origin's answer: name, value, … */
   ownFields(status: number, answered: () => FieldLines): FieldLines {
-    return this.mayEarn ? this.#desk.ownFields(this, status, answered) : NO_FIELDS
+    const fields = this.fill === undefined ? NO_FIELDS : this.fill.ownFields
+    return this.mayEarn ? [...fields, ...this.#desk.ownFields(this, status, answered)] : fields
   }
 
   /** What the client gets when the origin could not answer: 502 or 504. */
@@ -204,6 +215,7 @@ export class Exchange implements Claim {
   end(result: EndResult): void {
     if (this.ended) return
     this.ended = true
+    this.fill?.abandoned()
     this.#desk.release(this, result.outcome)
     this.#desk.ended(this, result)
   }

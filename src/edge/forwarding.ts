@@ -8,7 +8,14 @@
  * and stop compressing (nginx's gzip_proxied is off by default). Nginx and HAProxy send none either.
  * No Expect: Digue answers that itself, once the request is admitted.
  */
-import { endToEndFields, equalsIgnoringCase, fieldValue, isForwardingField } from '#http'
+import {
+  endToEndFields,
+  equalsIgnoringCase,
+  type FieldLines,
+  fieldValue,
+  isForwardingField,
+  without,
+} from '#http'
 import type { Exchange } from './exchange.ts'
 
 function node(address: { readonly text: string; readonly version: 4 | 6 }): string {
@@ -48,4 +55,30 @@ export function originFields(exchange: Exchange): string[] {
   }
   sent.push(...forwardingFields(exchange, asked))
   return sent
+}
+
+/** What makes an answer depend on what its client has already. */
+const CONDITIONS = [
+  'range',
+  'if-range',
+  'if-none-match',
+  'if-modified-since',
+  'if-match',
+  'if-unmodified-since',
+] as const
+
+/** `fields` make the answer depend on what its client has already (RFC 9110 §13, §14). */
+export function isConditional(fields: FieldLines): boolean {
+  return CONDITIONS.some((name) => fieldValue(fields, name) !== undefined)
+}
+
+export function unconditional(fields: FieldLines): readonly string[] {
+  return CONDITIONS.reduce((kept: readonly string[], name) => without(kept, name), fields)
+}
+
+/** The fields to ask the origin with: the client's, or with the cache's conditions in place of the client's. */
+export function askedFields(exchange: Exchange): readonly string[] {
+  const fields = originFields(exchange)
+  const conditions = exchange.fill?.conditions
+  return conditions === undefined ? fields : [...unconditional(fields), ...conditions]
 }

@@ -1,8 +1,10 @@
 /** What the main side and an edge thread say to each other. Plain data and shared memory. */
+import type { MessagePort } from 'node:worker_threads'
 import type { CapacityMemory, RouteCostRows, WeightMemory } from '#admission'
 import type { LineMemory, MeterMemory, PricesMemory } from '#challenge'
 import type { Config } from '#config'
 import type { EdgeReport, Policy } from '#control'
+import type { CacheStart } from './cache/thread-cache.ts'
 import type { EdgeEvent } from './edge.ts'
 import type { TicketKeySet } from './listen/ticket-keys.ts'
 import type { SiteCertificate } from './listen/types.ts'
@@ -48,6 +50,8 @@ export interface ThreadStart {
   /** What each token has spent, and what is asked for now. */
   readonly meter: MeterMemory
   readonly prices: PricesMemory
+  /** Absent: no site keeps answers. */
+  readonly cache?: CacheStart
 }
 
 export type ToThread =
@@ -55,6 +59,8 @@ export type ToThread =
   | { readonly type: 'setup'; readonly id: number; readonly setup: Setup }
   | { readonly type: 'ticket-keys'; readonly keys: TicketKeySet }
   | { readonly type: 'drain'; readonly deadlineMs: number }
+  /** To the library of stored responses, which was started again. */
+  | { readonly type: 'library'; readonly port: MessagePort }
 
 export type FromThread =
   | { readonly type: 'ready'; readonly ports: readonly number[] }

@@ -6,6 +6,8 @@ import { type AddressBook, CidrSet, ForwardingWatch, resolveClient } from '#netw
 import { routeOf } from '#recognise'
 import { ACME_PREFIX, isChallenge, readChallenge } from './acme.ts'
 import type { Answer } from './answers.ts'
+import type { CacheDesk, CacheHost } from './cache/cache-desk.ts'
+import type { Instead } from './cache/filling.ts'
 import { Decisions } from './decisions.ts'
 import type { Entrance } from './entrance/entrance.ts'
 import { OwnPaths } from './entrance/own-paths.ts'
@@ -39,6 +41,8 @@ export interface PipelineOptions {
   readonly weights: Weights
   readonly book: AddressBook
   readonly hammering: Pick<Hammering, 'state' | 'refused' | 'completed'>
+  /** Absent: nothing is stored. */
+  readonly cache?: (host: CacheHost) => CacheDesk
   readonly thread: number
   /** This thread's part of each site's long-lived budget: one in so many. */
   readonly threads: number
@@ -59,12 +63,13 @@ const STEPS: readonly Step[] = [
   answerOwnPath,
   readSmallBody,
   openSealedForm,
-  passWhenBypassed,
   stopHammering,
+  lookInStore,
+  passWhenBypassed,
   askGate,
 ]
 
-export class Pipeline implements Desk {
+export class Pipeline implements Desk, CacheHost {
   readonly house: EdgeHouse
   readonly book: AddressBook
   readonly hammering: Pick<Hammering, 'state' | 'refused' | 'completed'>
@@ -72,6 +77,7 @@ export class Pipeline implements Desk {
   readonly recorder: Recorder
   readonly entrance: Entrance
   readonly ownPaths: OwnPaths
+  readonly cache: CacheDesk | undefined
   readonly #visitorAnswers: VisitorAnswers
   readonly random: () => number
   readonly nowMs: () => number
@@ -106,6 +112,7 @@ export class Pipeline implements Desk {
       ray: () => this.recorder.newRay(),
       random: this.random,
     })
+    this.cache = options.cache?.(this)
     this.configured()
     this.policyChanged()
   }
@@ -121,6 +128,7 @@ export class Pipeline implements Desk {
   /** The configuration in the house has changed. */
   configured(): void {
     this.trusted = CidrSet.parse(this.house.config.trustedProxies).set
+    this.cache?.configured()
   }
 
   /** The policy in the house has changed, or one of its decisions has expired. */
@@ -148,6 +156,7 @@ export class Pipeline implements Desk {
     const now = this.nowMs()
     for (const site of this.#waiting) site.gate.tick(now)
     this.ownPaths.tick(now)
+    this.cache?.tick()
     for (let due = this.#linger.takeDue(now); due !== undefined; due = this.#linger.takeDue(now))
       this.longLived(due)
     if (++this.#ticks % 25 !== 0) return
@@ -184,7 +193,7 @@ export class Pipeline implements Desk {
   }
 
   decided(exchange: Exchange, verdict: Verdict): void {
-    this.#stopWaiting(exchange.site)
+    this.#stopWaiting(exchange)
     exchange.permit = 'none'
     if (exchange.ended) return
     if (verdict.action === 'admit') this.admitted(exchange)
@@ -228,9 +237,7 @@ export class Pipeline implements Desk {
       site.gate.settle(exchange, outcome, now)
       if (outcome === 'answered') this.hammering.completed(exchange.subscriber, now)
     } else if (permit === 'waiting') {
-      exchange.permit = 'none'
-      this.#stopWaiting(site)
-      site.gate.withdraw(exchange, this.nowMs())
+      this.leaveLine(exchange)
     } else if (permit === 'long-lived') {
       exchange.permit = 'returned'
       const budget = this.#longLived.get(site)
@@ -249,18 +256,42 @@ export class Pipeline implements Desk {
     // An unknown host has no site.
     if (site !== undefined) {
       site.tally.ended(exchange.lane, result.action, reason, exchange.originMs)
-      if (result.action === 'relay') site.tally.served(now - exchange.startedAtMs)
+      const isServed = result.action === 'relay' || result.action === 'store'
+      if (isServed) site.tally.served(now - exchange.startedAtMs)
     }
     this.recorder.offer(exchange, result, reason, now)
+  }
+
+  // What the cache asks for (CacheHost).
+
+  serveStored(exchange: Exchange, instead: Instead): void {
+    exchange.relaying = true
+    exchange.carrier.serve!(exchange, instead)
+  }
+
+  decideAgain(exchange: Exchange): void {
+    this.#run(exchange, STEPS.indexOf(lookInStore))
+  }
+
+  leaveLine(exchange: Exchange): void {
+    exchange.permit = 'none'
+    this.#stopWaiting(exchange)
+    exchange.site.gate.withdraw(exchange, this.nowMs())
+  }
+
+  returnPermit(exchange: Exchange): void {
+    exchange.permit = 'none'
+    exchange.site.gate.settle(exchange, 'abandoned', this.nowMs())
   }
 
   // What steps do.
 
   admitted(exchange: Exchange): void {
     const now = this.nowMs()
-    this.entrance.admitted(exchange, now)
     exchange.permit = 'held'
     exchange.admittedAtMs = now
+    if (this.cache?.admitted(exchange) === false) return
+    this.entrance.admitted(exchange, now)
     this.relay(exchange)
   }
 
@@ -270,6 +301,7 @@ export class Pipeline implements Desk {
     exchange.site.gate.pass(exchange, now)
     exchange.permit = 'held'
     exchange.admittedAtMs = now
+    if (this.cache?.admitted(exchange) === false) return
     this.relay(exchange)
   }
 
@@ -282,10 +314,16 @@ export class Pipeline implements Desk {
   queued(exchange: Exchange): void {
     exchange.permit = 'waiting'
     if (exchange.site.tally.waiting++ === 0) this.#waiting.add(exchange.site)
+    this.cache?.queued(exchange)
   }
 
   shed(exchange: Exchange, reason: ShedReason, retryAfterS: number): void {
     const now = this.nowMs()
+    const instead = reason === 'hammering' ? undefined : exchange.fill?.standIn('shed')
+    if (instead !== undefined) {
+      this.serveStored(exchange, instead)
+      return
+    }
     if (reason === 'queue-timeout' || reason === 'over-share') this.entrance.waitedInVain(exchange, now)
     this.hammering.refused(exchange.subscriber, now)
     const answer = this.#visitorAnswers.to(exchange, reason, retryAfterS, now)
@@ -351,7 +389,9 @@ export class Pipeline implements Desk {
     return true
   }
 
-  #stopWaiting(site: SiteRuntime): void {
+  #stopWaiting(exchange: Exchange): void {
+    const { site } = exchange
+    this.cache?.unqueued(exchange)
     if (--site.tally.waiting === 0) this.#waiting.delete(site)
   }
 }
@@ -463,17 +503,28 @@ function openSealedForm(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   return 'done'
 }
 
+/** What is fresh costs the origin nothing; and what is under way already is waited for. */
+function lookInStore(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  if (pipeline.house.policy.bypass) return 'on'
+  return pipeline.cache?.take(exchange) === true ? 'done' : 'on'
+}
+
 function passWhenBypassed(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   const { policy } = pipeline.house
-  if (!policy.bypass && policy.attack !== 'off') return 'on'
+  if (!isBypassed(pipeline)) return 'on'
   if (exchange.observed === '') exchange.observed = policy.bypass ? 'bypass' : ''
   pipeline.pass(exchange)
   return 'done'
 }
 
+/** Everything passes: Digue is suspected, or told that there is no attack. */
+function isBypassed({ house: { policy } }: Pipeline): boolean {
+  return policy.bypass || policy.attack === 'off'
+}
+
 function stopHammering(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   // A token pays for itself, and one address may speak for many people.
-  if (exchange.lane !== 'unproven') return 'on'
+  if (exchange.lane !== 'unproven' || isBypassed(pipeline)) return 'on'
   const state = pipeline.hammering.state(exchange.subscriber, pipeline.nowMs())
   if (state === 'ok') return 'on'
   // A proxy that nobody listed speaks for many: it is named to the operator, not silenced.

@@ -33,7 +33,7 @@ export class Recorder {
 
   offer(exchange: Exchange, result: EndResult, reason: string, nowMs: number): void {
     const { log } = this.#house.config
-    const relayed = result.action === 'relay'
+    const relayed = result.action === 'relay' || result.action === 'store'
     const wantsAll = log.access !== undefined || log.requests === 'all'
     if (!wantsAll && (relayed ? ++this.#relayed : ++this.#others) > SAMPLES) {
       this.#left++

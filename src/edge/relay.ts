@@ -12,9 +12,10 @@ import type { Dispatcher } from 'undici'
 import type { Outcome } from '#admission'
 import { endToEndFields, fieldValue, without } from '#http'
 import type { Answer } from './answers.ts'
+import type { Fill, Instead } from './cache/filling.ts'
 import type { Carrier, Exchange } from './exchange.ts'
 import { originFailure } from './failures.ts'
-import { originFields } from './forwarding.ts'
+import { askedFields } from './forwarding.ts'
 import type { Origin } from './house.ts'
 import {
   MOST_BUFFERED_IN_ALL,
@@ -73,6 +74,10 @@ export class Relay implements Carrier, Paced {
   readonly #pace = new Pace(READ_WINDOW_MS, READ_GRACE_MS)
   #originDone = false
   #clientGone = false
+  /** Serves what was stored: how the exchange will end. */
+  #serving: Instead | undefined
+  /** Who wants a copy of the answer's body. */
+  #copies: Fill | undefined
   #outcome: Outcome = 'abandoned'
 
   constructor(
@@ -131,6 +136,24 @@ export class Relay implements Carrier, Paced {
       return
     }
     this.#send(exchange, body, undefined)
+  }
+
+  serve(exchange: Exchange, instead: Instead): void {
+    const { status, fields, body } = instead.served
+    this.#serving = instead
+    this.#watch.add(this)
+    this.#status = status
+    this.#originDone = true
+    if (!this.#downstream.respond(status, '', fields)) {
+      this.#serving = undefined
+      this.#fail(exchange, 502, 'origin-bad-head')
+      return
+    }
+    if (body.length > 0) {
+      this.#bytes = body.length
+      this.#downstream.write(Buffer.from(body.buffer, body.byteOffset, body.length), false)
+    }
+    this.#downstream.finish([])
   }
 
   drop(exchange: Exchange): void {
@@ -207,6 +230,18 @@ export class Relay implements Carrier, Paced {
     const exchange = this.#exchange!
     this.#outcome = status >= 500 && !NOT_A_FAILURE.has(status) ? 'failed' : 'answered'
     exchange.firstByte(status)
+    const { fill } = exchange
+    const wish = fill?.answered(status, () => endToEndFields(fields))
+    if (wish === 'instead') {
+      const attempt = this.#attempt
+      this.#attempt = undefined
+      if (status === 304) attempt?.ignore()
+      else attempt?.abort()
+      exchange.originEnded(this.#outcome)
+      this.serve(exchange, fill!.instead!)
+      return true
+    }
+    if (wish === 'copy') this.#copies = fill
     this.#owes = (fieldValue(fields, 'content-length') ?? '0') !== '0'
     const own = exchange.ownFields(status, () => fields)
     const passed = own.length === 0 ? endToEndFields(fields) : [...endToEndFields(fields), ...own]
@@ -226,6 +261,7 @@ export class Relay implements Carrier, Paced {
   data(chunk: Buffer): boolean {
     this.#bytes += chunk.length
     this.#quietMs = 0
+    this.#copies?.data(chunk)
     const goesOn = this.#downstream.write(chunk, this.#watch.buffered > MOST_BUFFERED_IN_ALL)
     this.#settleBuffered(this.#downstream.pendingBytes)
     return goesOn
@@ -235,6 +271,8 @@ export class Relay implements Carrier, Paced {
     this.#originDone = true
     this.#attempt = undefined
     this.#exchange!.originEnded(this.#outcome)
+    this.#copies?.completed()
+    this.#copies = undefined
     this.#downstream.finish(trailers)
   }
 
@@ -283,6 +321,12 @@ export class Relay implements Carrier, Paced {
 
   #fail(exchange: Exchange, status: 502 | 504, reason: string): void {
     this.#outcome = 'failed'
+    const instead = exchange.fill?.standIn('failed')
+    if (instead !== undefined) {
+      exchange.originEnded('failed')
+      this.serve(exchange, instead)
+      return
+    }
     const answer = exchange.failedAnswer(status, reason)
     this.answer(exchange, answer, false)
     this.#status = status
@@ -303,9 +347,9 @@ export class Relay implements Carrier, Paced {
     const origin = site.origins.pick(not)
     const attempt = new Attempt(this, origin, site.origins, body)
     this.#attempt = attempt
-    const fields = originFields(exchange)
+    const fields = askedFields(exchange)
     origin.pool.dispatch(
-      { path: head.target, method: head.method as Dispatcher.HttpMethod, headers: fields, body },
+      { path: head.target, method: head.method as Dispatcher.HttpMethod, headers: fields as string[], body },
       attempt,
     )
   }
@@ -338,9 +382,10 @@ export class Relay implements Carrier, Paced {
   #end(action: 'relay' | 'fail', reason: string): void {
     this.#release()
     const outcome = reason === '' || this.#originDone || action === 'fail' ? this.#outcome : 'abandoned'
+    const serving = this.#serving
     this.#exchange?.end({
-      action,
-      reason,
+      action: serving === undefined ? action : 'store',
+      reason: reason || (serving?.reason ?? ''),
       status: this.#status,
       bytes: Math.max(0, this.#bytes - this.#downstream.pendingBytes),
       outcome,
@@ -382,6 +427,11 @@ class Attempt implements Dispatcher.DispatchHandler {
     if (!this.#answered) this.#origins.returned(this.#origin)
     // Not connected yet: onConnect aborts it when it comes to that.
     this.#abortRequest?.(new Error('client gone'))
+  }
+
+  /** What comes now, if anything, is of no use; the connection to the origin may go on. */
+  ignore(): void {
+    this.#aborted = true
   }
 
   /** Its client is slow, not the origin. */

@@ -9,6 +9,7 @@ import { availableParallelism } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { type CapacityState, LANE_SHARES, SharedCapacity, WeightTable } from '#admission'
+import { Flights, type Purge } from '#cache'
 import {
   createLineMemory,
   type LineMemory,
@@ -24,6 +25,9 @@ import type { Config, ListenConfig } from '#config'
 import type { EdgeReport, Policy } from '#control'
 import { randomHashKey } from '#kit'
 import { openNetworks } from '#networks'
+import { Library } from './cache/library.ts'
+import type { LibraryReport } from './cache/library-protocol.ts'
+import type { CacheStart } from './cache/thread-cache.ts'
 import { certificateStamp, readCertificates, renewCertificates } from './certificates.ts'
 import type { Edge, EdgeEvent, EdgeOptions } from './edge.ts'
 import { newTicketKeySet, rotateTicketKeys } from './listen/ticket-keys.ts'
@@ -85,6 +89,8 @@ class Threads implements Edge {
   readonly #answered = new Map<string, { count: number; perSecond: number }>()
   readonly #meter = Meter.create()
   readonly #prices = Prices.create({ key: randomHashKey() })
+  readonly #flights = Flights.memory()
+  readonly #library: Library | undefined
   readonly #slots = new Map<string, number>()
   readonly #maxima = new Map<string, number | undefined>()
   readonly weights: WeightTable
@@ -126,6 +132,18 @@ class Threads implements Edge {
     // Room for sites that a reload brings.
     this.#capacity = SharedCapacity.create({ sites: config.sites.length * 2 + 64, threads: this.#count })
     this.#openByThread = new Int32Array(new SharedArrayBuffer(this.#count * 4))
+    this.#library = config.sites.some(({ cache }) => cache.enabled) ? this.#openLibrary() : undefined
+  }
+
+  #openLibrary(): Library {
+    const { memory, disk } = this.#config.cache
+    return Library.start({
+      directory: disk === 0 ? undefined : this.#options.cacheDirectory,
+      memoryBytes: memory,
+      diskBytes: disk,
+      onEvent: ({ level, code, message }) => this.#event(level, code, message, 0),
+      onPort: (thread, port) => this.#threads[thread]?.worker.postMessage({ type: 'library', port }, [port]),
+    })
   }
 
   get ports(): readonly number[] {
@@ -197,6 +215,15 @@ class Threads implements Edge {
     this.#closing = true
     for (const timer of this.#timers) clearInterval(timer)
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+    await this.#library?.close()
+  }
+
+  async purge(what: Purge): Promise<number> {
+    return this.#library === undefined ? 0 : this.#library.purge(what)
+  }
+
+  async cacheReport(): Promise<LibraryReport | undefined> {
+    return this.#library?.report()
   }
 
   weightsOf(site: string): WeightTable | undefined {
@@ -336,11 +363,13 @@ class Threads implements Edge {
       master: this.#master,
       meter: this.#meter.memory,
       prices: this.#prices.memory,
+      ...(this.#library && { cache: this.#cacheStart(this.#library, thread) }),
     }
     // tsc rewrites imports, but not this: the built file has the other ending.
     const entry = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url)
     const worker = new Worker(entry, {
       workerData: start,
+      transferList: start.cache === undefined ? [] : [start.cache.port],
       name: `edge ${thread}`,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     })
@@ -368,6 +397,11 @@ class Threads implements Edge {
         this.#exited(slot, fault)
       })
     })
+  }
+
+  #cacheStart({ summary }: Library, thread: number): CacheStart {
+    const port = this.#library!.attach(thread)
+    return { port, summary, flights: this.#flights, memoryBytes: this.#config.cache.memory }
   }
 
   #received(thread: number, message: Exclude<FromThread, { type: 'ready' }>): void {
@@ -399,6 +433,7 @@ class Threads implements Edge {
     slot.ready = false
     this.#capacity.returnPermitsOf(thread)
     Atomics.store(this.#openByThread, thread, 0)
+    Flights.release(this.#flights, thread)
     for (const [key, resolve] of this.#setupDone) {
       // Its successor starts with the new setup.
       if (key.endsWith(` ${thread}`)) {

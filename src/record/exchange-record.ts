@@ -25,8 +25,11 @@ export interface ExchangeRecord {
   readonly originMs: number
 }
 
-/** `answer`: Digue answered itself by configuration (redirect, ACME). `fail`: the origin could not. */
-export const ACTIONS = ['relay', 'answer', 'shed', 'refuse', 'drop', 'fail'] as const
+/**
+ * `store`: served with what was stored. `answer`: Digue answered itself by configuration (redirect, ACME).
+ * `fail`: the origin could not.
+ */
+export const ACTIONS = ['relay', 'store', 'answer', 'shed', 'refuse', 'drop', 'fail'] as const
 export type Action = (typeof ACTIONS)[number]
 
 /** Upper bounds of the buckets in which durations are counted. Here, because edge and brain must agree on them. */

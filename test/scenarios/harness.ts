@@ -85,6 +85,8 @@ export interface DigueOptions {
   readonly policy?: Policy
   /** Route costs that threads begin with. */
   readonly routeCostsOf?: EdgeOptions['routeCostsOf']
+  /** Folder for stored responses; memory only without. */
+  readonly cacheDirectory?: string
 }
 
 export interface TestDigue extends AsyncDisposable {
@@ -126,6 +128,7 @@ export async function startDigue(options: DigueOptions): Promise<TestDigue> {
   const edge = await startEdge(config, {
     policy: options.policy ?? CALM,
     ...(options.routeCostsOf ? { routeCostsOf: options.routeCostsOf } : {}),
+    ...(options.cacheDirectory ? { cacheDirectory: options.cacheDirectory } : {}),
     onReport(report) {
       reports.push(report)
       changed()

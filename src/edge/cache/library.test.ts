@@ -69,8 +69,14 @@ describe('library', () => {
     port.stored(response)
   }
 
-  const want = (port: LibraryPort, key: string) =>
-    new Promise<readonly StoredResponse[]>((resolve) => port.want(key, resolve))
+  /** Asks until the library itself has answered: patience may run out while it starts, or on a busy machine. */
+  async function want(port: LibraryPort, key: string): Promise<readonly StoredResponse[]> {
+    while (true) {
+      const late = port.counters.wantedLate
+      const found = await new Promise<readonly StoredResponse[]>((resolve) => port.want(key, resolve))
+      if (port.counters.wantedLate === late) return found
+    }
+  }
 
   /** The library has handled all that was sent before: it answers in order. */
   async function settled({ port }: { port: LibraryPort }): Promise<void> {
@@ -181,6 +187,7 @@ describe('library', () => {
     await one.listener.until(() => one.listener.get('/') !== undefined)
     assert.deepEqual(Buffer.from(one.listener.get('/')!.body), TEXT)
     assert.deepEqual(one.listener.get('/')!.fields, home.fields)
+    await settled(one)
     assert.equal((await want(one.port, now('/other').key)).length, 1)
     assert.equal(await library.purge({ tag: 'front' }), 1)
   })
@@ -188,21 +195,18 @@ describe('library', () => {
   test('the summary answers for the disk: no question about what was never stored', async () => {
     start()
     const one = edge()
-    const summary = new KeySummary(library.summary)
     store(one, now('/'))
     await settled(one)
     await restart()
-    // The new library has a summary of its own.
-    const after = new KeySummary(library.summary)
     await settled(edge())
-    assert.equal(after.mayBeOnDisk(now('/').key), true)
-    assert.equal(after.mayBeOnDisk(now('/?random=1').key), false)
-    assert.notEqual(summary, after)
+    const summary = new KeySummary(library.summary)
+    assert.equal(summary.mayBeOnDisk(now('/').key), true)
+    assert.equal(summary.mayBeOnDisk(now('/?random=1').key), false)
   })
 
   test('a purge reaches shelves, memory and disk, and counts each response once', async () => {
     start()
-    const [first, second] = [edge(), edge()]
+    const first = edge()
     for (let i = 0; i < 20; i++) store(first, now(`/news/${i}`))
     store(first, now('/about'))
     await settled(first)
@@ -215,9 +219,9 @@ describe('library', () => {
     assert.ok(![...third.listener.shelved.keys()].some((id) => id.includes('/news/')))
     await restart()
     const fourth = edge()
+    await settled(fourth)
     assert.deepEqual(await want(fourth.port, now('/news/3').key), [])
     assert.equal((await want(fourth.port, now('/about').key)).length, 1)
-    assert.ok(first !== second)
   })
 
   test('an answer to a request from before a purge or an invalidation is not kept', async () => {
@@ -309,6 +313,7 @@ describe('library', () => {
     one.listener.shelved.clear()
     library.kill()
     while ((await library.report()).disk!.responses === 0);
+    await settled(one)
     assert.equal((await want(one.port, response.key)).length, 1)
   })
 
@@ -330,6 +335,7 @@ describe('library', () => {
       await ended
       start()
       const one = edge()
+      await settled(one)
       let found = 0
       for (let i = 0; i < 400; i++) {
         for (const { body } of await want(one.port, page(`/${i}`).key)) {

@@ -9,14 +9,24 @@
  * timer, promise or closure per request; an answer is one write. docs/decisions/fast-path.md has the
  * measurements behind it.
  */
+import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import { ELSEWHERE, type FastRequestHead, INCOMPLETE, type OriginHead, parseRequestHead } from '#http'
+import type { Outcome } from '#admission'
+import {
+  ChunkedScanner,
+  ELSEWHERE,
+  type FastRequestHead,
+  INCOMPLETE,
+  type OriginHead,
+  parseRequestHead,
+} from '#http'
 import type { Answer } from '../answers.ts'
+import type { Fill, Instead } from '../cache/filling.ts'
 import type { Connection, Transport } from '../connection.ts'
 import { Deadline, type Deadlines } from '../deadlines.ts'
 import { type Carrier, type Desk, Exchange } from '../exchange.ts'
 import { originFailure } from '../failures.ts'
-import { forwardingFields, originFields } from '../forwarding.ts'
+import { askedFields, forwardingFields } from '../forwarding.ts'
 import type { House, Origin } from '../house.ts'
 import { faultAnswer } from '../own-answers.ts'
 import { MOST_BUFFERED_IN_ALL, READ_GRACE_MS, READ_WINDOW_MS } from '../pace.ts'
@@ -56,6 +66,9 @@ const BUSY = 2
 const CLOSING = 3
 const GONE = 4
 const HANDED_OVER = 5
+
+/** A stored body up to this is copied behind its head: one write. */
+const MOST_COPIED = 32_768
 
 const EMPTY_LINE = Buffer.from('\r\n')
 const CHUNKED_FIELD = Buffer.from('transfer-encoding: chunked\r\n')
@@ -162,6 +175,11 @@ class FastConnection extends Deadline implements Carrier, Relay {
   #close = false
   /** The origin is done, the client still reads. */
   #flushing = false
+  /** Serves what was stored: how the exchange will end. */
+  #serving: Instead | undefined
+  /** Who wants a copy of the answer's body. */
+  #copies: Fill | undefined
+  #copyScanner: ChunkedScanner | undefined
 
   // What waits for the client.
   #buffered = 0
@@ -375,6 +393,39 @@ class FastConnection extends Deadline implements Carrier, Relay {
     this.#ask(exchange, exchange.site.origins.pick(), false)
   }
 
+  serve(exchange: Exchange, instead: Instead): void {
+    const { status, fields, body } = instead.served
+    this.#serving = instead
+    this.#status = status
+    if (this.#transport.draining) this.#close = true
+    this.#bodyBytes = body.length
+    const close = this.#close ? 'connection: close\r\n' : ''
+    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fieldText(fields)}${close}\r\n`
+    if (body.length <= MOST_COPIED) {
+      const out = outBuffer(head.length + body.length)
+      const at = out.write(head, 0, 'latin1')
+      out.set(body, at)
+      this.#write(out, at + body.length)
+    } else {
+      this.#socket.cork()
+      this.#socket.write(head, 'latin1')
+      // Not a copy: everybody who reads slowly reads the same bytes.
+      this.#socket.write(body)
+      this.#socket.uncork()
+    }
+    this.#served(exchange)
+  }
+
+  #served(exchange: Exchange): void {
+    // The write found the client gone.
+    if (this.#exchange !== exchange) return
+    if (!this.#socket.writableNeedDrain) this.#flushed()
+    else {
+      this.#flushing = true
+      this.#beginPace()
+    }
+  }
+
   drop(exchange?: Exchange): void {
     if (exchange?.relaying === false) this.#exchange = undefined
     this.#leave(exchange === undefined ? 'shutdown' : 'long-lived-full')
@@ -390,9 +441,10 @@ class FastConnection extends Deadline implements Carrier, Relay {
   }
 
   #request(exchange: Exchange): string {
-    const { head } = exchange
-    // Tokens of ours were taken out: the text as it came cannot go on.
-    if (head !== this.#head) return requestText(head.method, head.target, originFields(exchange))
+    const { head, fill } = exchange
+    // Tokens of ours were taken out, or it is asked otherwise: the text as it came cannot go on.
+    if (head !== this.#head || fill?.conditions !== undefined)
+      return requestText(head.method, head.target, askedFields(exchange))
     const { method, target, hostField, passed } = this.#head
     const host = exchange.site.config.originHost ?? hostField
     return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${passed}${this.#forwardingText(exchange, hostField)}\r\n`
@@ -426,6 +478,23 @@ class FastConnection extends Deadline implements Carrier, Relay {
     // A long-lived exchange too many was dropped.
     if (this.#exchange !== exchange) return false
     const { framing } = head
+    const { fill } = exchange
+    if (fill !== undefined) {
+      const wish = fill.answered(head.status, () => head.fields)
+      if (wish === 'instead') {
+        // The rest of its body is of no use to anybody.
+        if (!last) this.#upstream?.abort()
+        this.#upstream = undefined
+        exchange.originEnded(outcomeOf(head.status))
+        this.serve(exchange, fill.instead!)
+        return false
+      }
+      if (wish === 'copy') {
+        this.#copies = fill
+        this.#copyScanner = framing === 'chunked' ? new ChunkedScanner() : undefined
+        this.#copy(bytes, start, end, last)
+      }
+    }
     this.#rechunk = framing === 'close'
     if (this.#transport.draining) this.#close = true
     const size = end - start
@@ -448,6 +517,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
   body(bytes: Buffer, start: number, end: number, last: boolean): boolean {
     const size = end - start
     this.#bodyBytes += size
+    if (this.#copies !== undefined) this.#copy(bytes, start, end, last)
     const out = outBuffer(size + MOST_ADDED)
     let at = 0
     if (this.#rechunk && size > 0) at += out.write(`${size.toString(16)}\r\n`, 0, 'latin1')
@@ -456,6 +526,16 @@ class FastConnection extends Deadline implements Carrier, Relay {
     if (this.#rechunk && last) at = append(out, at, LAST_CHUNK)
     if (at > 0) this.#write(out, at)
     return this.#wrote(last)
+  }
+
+  #copy(bytes: Buffer, start: number, end: number, last: boolean): void {
+    const copies = this.#copies!
+    const scanner = this.#copyScanner
+    if (scanner === undefined) copies.data(bytes.subarray(start, end))
+    else scanner.feed(bytes, start, end, (data, from, to) => copies.data(data.subarray(from, to)))
+    if (!last) return
+    this.#copies = undefined
+    copies.completed()
   }
 
   /** `out` is used again by the next write, unless the kernel did not take all of it at once. */
@@ -513,7 +593,16 @@ class FastConnection extends Deadline implements Carrier, Relay {
     this.#exchange = undefined
     if (this.#close) this.#shut()
     else this.#rest()
-    exchange.end({ action: 'relay', reason: '', status, bytes, outcome: outcomeOf(status) })
+    this.#ended(exchange, '', status, bytes, outcomeOf(status))
+  }
+
+  /** The exchange is over: relayed, or served with what was stored. */
+  #ended(exchange: Exchange, reason: string, status: number, bytes: number, outcome: Outcome): void {
+    const serving = this.#serving
+    this.#serving = undefined
+    this.#copies = undefined
+    const action = serving === undefined ? 'relay' : 'store'
+    exchange.end({ action, reason: reason || (serving?.reason ?? ''), status, bytes, outcome })
   }
 
   failed(error: Error & { code?: string }, stale: boolean): void {
@@ -538,6 +627,12 @@ class FastConnection extends Deadline implements Carrier, Relay {
       }
       origins.returned(other)
     }
+    const instead = exchange.fill?.standIn('failed')
+    if (instead !== undefined) {
+      exchange.originEnded('failed')
+      this.serve(exchange, instead)
+      return
+    }
     const answer = exchange.failedAnswer(failure.status, failure.reason)
     const bytes = this.toHead ? 0 : answer.body.length
     this.answer(exchange, answer, false)
@@ -546,6 +641,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
 
   broke(reason: string): void {
     this.#upstream = undefined
+    this.#copies = undefined
     const exchange = this.#exchange!
     this.#exchange = undefined
     // The client must see that the answer is cut short: no more bytes, no end of chunks.
@@ -607,7 +703,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
     if (!exchange.relaying) exchange.clientGone()
     else {
       const outcome = this.#flushing ? 'answered' : 'abandoned'
-      exchange.end({ action: 'relay', reason, status: this.#status, bytes: this.#bodyBytes, outcome })
+      this.#ended(exchange, reason, this.#status, this.#bodyBytes, outcome)
     }
   }
 

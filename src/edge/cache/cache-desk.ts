@@ -1,0 +1,396 @@
+/**
+ * What an edge thread does with stored responses: serves them, sees to it that a page is asked for once
+ * however many want it, and brings forward what is stored when the origin cannot answer.
+ *
+ *   look ─┬─ fresh ─▶ served
+ *         ├─ stale, and the origin is full or down ─▶ served, and refreshed behind its back
+ *         ├─ somebody asks for it already ─▶ follows: looks again when that one has landed
+ *         └─ nothing, or to be validated ─▶ a plan: the gate is asked; admitted, it leads
+ */
+import {
+  type CacheRules,
+  type Choice,
+  cacheKey,
+  choose,
+  type Flights,
+  invalidated,
+  type Parameters,
+  type Purge,
+  type Stored,
+  type StoredResponse,
+  serve,
+} from '#cache'
+import { type FieldLines, fieldValue, type RequestHead, without } from '#http'
+import { BoundedMap } from '#kit'
+import type { Exchange } from '../exchange.ts'
+import { isConditional, originFields, unconditional } from '../forwarding.ts'
+import type { SiteRuntime } from '../house.ts'
+import { Collapsing } from './collapsing.ts'
+import { type Fill, Filling, type Fillings, type Instead, type Landing, type Plan } from './filling.ts'
+import type { LibraryHandlers, LibraryPort } from './library-port.ts'
+import { Refresher } from './refresher.ts'
+import type { Shelf } from './shelf.ts'
+
+/** What the desk needs of the pipeline. */
+export interface CacheHost {
+  /** Sends it and ends the exchange. */
+  serveStored(exchange: Exchange, instead: Instead): void
+  /** Is decided about again, from the look at what is stored on. */
+  decideAgain(exchange: Exchange): void
+  /** Its claim leaves the gate's line. */
+  leaveLine(exchange: Exchange): void
+  /** Its permit goes back unused. */
+  returnPermit(exchange: Exchange): void
+}
+
+/** What a thread knows of a site's pages. */
+export interface SiteCache {
+  readonly rules: CacheRules
+  readonly parameters: Parameters
+}
+
+export type LibraryLine = Pick<LibraryPort, 'want' | 'stored' | 'used' | 'invalidated' | 'landed'>
+
+export interface CacheDeskOptions {
+  readonly host: CacheHost
+  readonly shelf: Shelf
+  readonly library: LibraryLine
+  readonly flights: Flights
+  /** A response with this key may be on disk. */
+  readonly mayBeOnDisk: (key: string) => boolean
+  readonly siteOf: (site: SiteRuntime) => SiteCache
+  readonly count: (counter: string) => void
+  /** Wall clock, as Date and Age are; and monotonic, as the gate's. */
+  readonly nowMs: () => number
+  readonly monotonicMs: () => number
+}
+
+/** Copies under way in one thread. */
+const MOST_COPY_BYTES = 64 * 1024 * 1024
+/** Keys whose answers may not be stored: nobody waits for them in vain. */
+const REJECTED_KEPT = 8192
+const REJECTED_MS = 600_000
+/** The origin could not give a page: so long what is stored serves before it is asked again. */
+const FAILED_KEPT = 4096
+const FAILED_MS = 1000
+
+/** Methods that change nothing (RFC 9110 §9.2.1). */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/** RFC 9111 §5.2.1.7: what was asked for is not stored. */
+const ONLY_IF_CACHED: Instead = {
+  served: {
+    status: 504,
+    fields: ['content-length', '0', 'cache-status', 'Digue; fwd=uri-miss; detail=only-if-cached'],
+    body: new Uint8Array(0),
+  },
+  reason: '',
+}
+
+export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed'> {
+  readonly #options: CacheDeskOptions
+  readonly #collapsing: Collapsing
+  readonly #refresher: Refresher
+  readonly #rejected = new BoundedMap<string, number>(REJECTED_KEPT)
+  readonly #failed = new BoundedMap<string, number>(FAILED_KEPT)
+  #copyBytes = 0
+
+  constructor(options: CacheDeskOptions) {
+    this.#options = options
+    const { host, library, flights, nowMs, count } = options
+    this.#collapsing = new Collapsing({
+      flights,
+      announce: (key) => library.landed(key),
+      again: (exchange) => host.decideAgain(exchange),
+      leaveLine: (exchange) => host.leaveLine(exchange),
+      count,
+      nowMs,
+    })
+    this.#refresher = new Refresher({ nowMs: options.monotonicMs, count })
+  }
+
+  // What the pipeline asks and tells.
+
+  /** True: answered, or it waits for another's answer. False: the gate is to be asked. */
+  take(exchange: Exchange): boolean {
+    const { head, site } = exchange
+    exchange.fill = undefined
+    if (exchange.carrier.serve === undefined) return false
+    if (!site.config.cache.enabled || site.config.mode === 'observe') return false
+    if (!SAFE.has(head.method)) {
+      exchange.fill = new Invalidation(head, exchange.secure, (key) => this.forget(key))
+      return false
+    }
+    const key = hasBody(head) ? undefined : cacheKey(head, exchange.secure)
+    return key !== undefined && this.#look(exchange, key)
+  }
+
+  /** It stands in the gate's line: what it wants may land meanwhile. */
+  queued(exchange: Exchange): void {
+    const plan = leaderPlan(exchange)
+    if (plan !== undefined) this.#collapsing.queued(exchange, plan.key)
+  }
+
+  /** It left the gate's line, however. */
+  unqueued(exchange: Exchange): void {
+    const plan = leaderPlan(exchange)
+    if (plan !== undefined) this.#collapsing.unqueued(exchange, plan.key)
+  }
+
+  /** It holds a permit. False: somebody asks for the same already, so it gave the permit back. */
+  admitted(exchange: Exchange): boolean {
+    const plan = leaderPlan(exchange)
+    if (plan === undefined || this.#collapsing.begin(plan.key) !== 'flies') return true
+    if (!this.#collapsing.mayFollow(exchange)) {
+      exchange.fill = new Filling({ ...plan, leads: false }, this)
+      return true
+    }
+    const { host } = this.#options
+    host.returnPermit(exchange)
+    // Landed in this very moment, in another thread.
+    if (!this.#collapsing.follow(exchange, plan.key)) host.decideAgain(exchange)
+    return false
+  }
+
+  tick(): void {
+    this.#collapsing.tick()
+  }
+
+  // What the library tells.
+
+  kept(response: StoredResponse): void {
+    this.#options.shelf.put(response)
+  }
+
+  dropped(ids: readonly string[]): void {
+    for (const id of ids) {
+      const end = id.indexOf('\n')
+      this.#options.shelf.drop(id.slice(0, end), id.slice(end + 1))
+    }
+  }
+
+  found(_key: string, responses: readonly StoredResponse[]): void {
+    for (const response of responses) this.#options.shelf.put(response)
+  }
+
+  shelf(): Iterable<StoredResponse> {
+    return this.#options.shelf.responses()
+  }
+
+  invalidated(keys: readonly string[]): void {
+    for (const key of keys) this.#options.shelf.remove(key)
+  }
+
+  purged(what: Purge): void {
+    this.#options.shelf.purge(what)
+  }
+
+  landedElsewhere(key: string): void {
+    this.#collapsing.landedElsewhere(key)
+  }
+
+  configured(): void {
+    this.#options.shelf.configured()
+  }
+
+  // What fillings ask and tell.
+
+  nowMs(): number {
+    return this.#options.nowMs()
+  }
+
+  count(counter: string): void {
+    this.#options.count(counter)
+  }
+
+  reserve(bytes: number): boolean {
+    if (this.#copyBytes + bytes > MOST_COPY_BYTES) return false
+    this.#copyBytes += bytes
+    return true
+  }
+
+  release(bytes: number): void {
+    this.#copyBytes -= bytes
+  }
+
+  keep(response: StoredResponse): Stored | undefined {
+    const stored = this.#options.shelf.put(response)
+    if (stored !== undefined) this.#options.library.stored(response)
+    return stored
+  }
+
+  forget(key: string): void {
+    this.#options.shelf.remove(key)
+    this.#options.library.invalidated([key])
+  }
+
+  copying({ plan }: Filling): void {
+    if (plan.leads) this.#collapsing.copying(plan.key)
+  }
+
+  landed({ plan }: Filling, how: Landing): void {
+    const { key } = plan
+    const now = this.nowMs()
+    if (how === 'rejected') this.#rejected.set(key, now + REJECTED_MS)
+    else if (how === 'failed') this.#failed.set(key, now + FAILED_MS)
+    else if (how === 'stored') this.#rejected.delete(key)
+    if (plan.leads) this.#collapsing.landed(key, how === 'stored')
+  }
+
+  #look(exchange: Exchange, key: string): boolean {
+    const { site, head } = exchange
+    const { shelf, host } = this.#options
+    const choice = choose(shelf.get(key), head, this.nowMs())
+    switch (choice.action) {
+      case 'serve':
+        this.#serve(exchange, choice.stored, 'hit', '')
+        return true
+      case 'refuse':
+        host.serveStored(exchange, ONLY_IF_CACHED)
+        return true
+      case 'validate':
+        return this.#validate(exchange, key, choice)
+      case 'miss':
+        break
+      default:
+        choice satisfies never
+    }
+    if (isOverloaded(site) && this.#passOverParameters(exchange)) return this.take(exchange)
+    if (!exchange.wasSought && this.#options.mayBeOnDisk(key)) {
+      exchange.wasSought = true
+      this.#options.library.want(key, () => {
+        if (!exchange.ended) host.decideAgain(exchange)
+      })
+      return true
+    }
+    const { why, emergency } = choice
+    const mayLead =
+      head.method === 'GET' && why !== 'bypass' && !isConditional(head.fields) && !this.#wasRejected(key)
+    if (mayLead && this.#collapsing.follow(exchange, key)) return true
+    this.#plan(exchange, {
+      key,
+      request: head,
+      rules: this.#options.siteOf(site).rules,
+      forwarded: why,
+      leads: mayLead,
+      ...(emergency === undefined ? {} : { emergency }),
+    })
+    return false
+  }
+
+  #validate(exchange: Exchange, key: string, choice: Extract<Choice, { action: 'validate' }>): boolean {
+    const { site, head } = exchange
+    const { stored, conditions, ifError } = choice
+    const plan: Plan = {
+      key,
+      request: head,
+      rules: this.#options.siteOf(site).rules,
+      forwarded: choice.why,
+      validates: stored,
+      conditions,
+      leads: head.method === 'GET',
+      ...(ifError ? { stale: stored } : {}),
+    }
+    const hasFailed = this.#hasFailed(key)
+    if (choice.whileRevalidate || (ifError && (hasFailed || isOverloaded(site)))) {
+      if (!hasFailed) this.#refresh(exchange, plan)
+      this.#serve(exchange, stored, 'hit; detail=stale', 'stale')
+      return true
+    }
+    if (plan.leads && this.#collapsing.follow(exchange, key)) return true
+    this.#plan(exchange, plan)
+    return false
+  }
+
+  #plan(exchange: Exchange, plan: Plan): void {
+    exchange.fill = new Filling(plan, this)
+  }
+
+  #serve(exchange: Exchange, stored: Stored, status: string, reason: Instead['reason']): void {
+    this.#options.library.used(stored.response)
+    const served = serve(stored, exchange.head, this.nowMs(), { status })
+    this.#options.host.serveStored(exchange, { served, reason })
+  }
+
+  /**
+   * Parameters that change nothing, as far as calm weather showed, are taken out of the request itself: what the
+   * origin is asked for, and what is stored under it, is the page without them.
+   */
+  #passOverParameters(exchange: Exchange): boolean {
+    const { head, site } = exchange
+    const target = this.#options.siteOf(site).parameters.stripped(head.target)
+    if (target === undefined) return false
+    this.count('cache-parameters-passed-over')
+    const { method, version, host, fields } = head
+    exchange.head = { method, target, version, host, fields }
+    return true
+  }
+
+  /** Behind the back of whoever is served meanwhile. */
+  #refresh(exchange: Exchange, plan: Plan): void {
+    const { vary } = plan.validates!.response
+    // What is somebody's own is not asked for on nobody's behalf.
+    if (vary.includes('cookie') || vary.includes('authorization')) return
+    if (!this.#refresher.hasRoom || this.#collapsing.begin(plan.key) === 'flies') return
+    const { head, site, route } = exchange
+    const { target, version, host, fields } = head
+    const request: RequestHead = { method: 'GET', target, version, host, fields: impersonal(fields) }
+    const background = { site, target, route, fields: impersonal(originFields(exchange)) }
+    this.#refresher.start(background, new Filling({ ...plan, request, leads: true }, this))
+  }
+
+  #wasRejected(key: string): boolean {
+    return (this.#rejected.get(key) ?? 0) > this.nowMs()
+  }
+
+  #hasFailed(key: string): boolean {
+    return (this.#failed.get(key) ?? 0) > this.nowMs()
+  }
+}
+
+/** An unsafe request: if it succeeds, what is stored of its target is of yesterday (RFC 9111 §4.4). */
+class Invalidation implements Fill {
+  readonly conditions = undefined
+  readonly instead = undefined
+  readonly ownFields: FieldLines = []
+  readonly #head: RequestHead
+  readonly #secure: boolean
+  readonly #forget: (key: string) => void
+
+  constructor(head: RequestHead, secure: boolean, forget: (key: string) => void) {
+    this.#head = head
+    this.#secure = secure
+    this.#forget = forget
+  }
+
+  answered(status: number, fields: () => FieldLines): 'pass' {
+    if (status < 400)
+      for (const key of invalidated(this.#head, this.#secure, { status, fields: fields() })) this.#forget(key)
+    return 'pass'
+  }
+
+  data(): void {}
+  completed(): void {}
+  abandoned(): void {}
+  standIn(): undefined {}
+}
+
+function leaderPlan({ fill }: Exchange): Plan | undefined {
+  return fill instanceof Filling && fill.plan.leads ? fill.plan : undefined
+}
+
+/** Its origin has more to do than it can: what is stored serves a little longer, and further. */
+function isOverloaded(site: SiteRuntime): boolean {
+  return !site.gate.learning || site.tally.waiting > 0
+}
+
+/** A GET with a body means something that its target does not tell. */
+function hasBody({ fields }: RequestHead): boolean {
+  const length = fieldValue(fields, 'content-length')
+  return (length !== undefined && length !== '0') || fieldValue(fields, 'transfer-encoding') !== undefined
+}
+
+/** `fields` as a request on nobody's behalf may repeat them. */
+function impersonal(fields: FieldLines): readonly string[] {
+  return without(without(unconditional(fields), 'cookie'), 'authorization')
+}

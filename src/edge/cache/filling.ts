@@ -1,0 +1,238 @@
+/**
+ * One request to the origin whose answer may fill the store: from its being asked to its being stored, or
+ * not. It knows nothing of who relays the answer; it is told what comes and says what to do with it.
+ *
+ *   planned ──answered──▶ copying ──▶ over: stored
+ *      │          ├─────────────────▶ over: not stored (the answer passes by)
+ *      │          └─────────────────▶ over: confirmed (304), or something stored stands in
+ *      └──abandoned─────────────────▶ over
+ */
+import {
+  type CacheRules,
+  refresh,
+  type Served,
+  type Stored,
+  type StoredResponse,
+  serve,
+  storability,
+} from '#cache'
+import type { FieldLines, RequestHead } from '#http'
+
+/** Something stored that is sent in place of the origin's answer. */
+export interface Instead {
+  readonly served: Served
+  /** Of the log: '' when the origin has confirmed it. */
+  readonly reason: '' | 'stale' | 'emergency'
+}
+
+/** What a relay tells of the origin's answer, and asks. */
+export interface Fill {
+  /** The fields to ask the origin with in place of the client's own conditions and ranges; undefined: leave them. */
+  readonly conditions: FieldLines | undefined
+  /** Its final head has come. `copy`: tell the body. `instead`: send `instead`, the answer is of no use. */
+  answered(status: number, fields: () => FieldLines): 'pass' | 'copy' | 'instead'
+  readonly instead: Instead | undefined
+  /** Body bytes without transfer coding; they are the caller's again afterwards. */
+  data(bytes: Uint8Array): void
+  completed(): void
+  /** The answer broke off, or nobody waits for it any more. Does nothing once it is over. */
+  abandoned(): void
+  /** What may be sent since the origin cannot answer now, for whatever reason. */
+  standIn(why: 'shed' | 'failed'): Instead | undefined
+  /** Field lines for an answer that is passed on. */
+  readonly ownFields: FieldLines
+}
+
+/** How a fill ended. `rejected`: it may not be stored. `failed`: the origin could not answer. */
+export type Landing = 'stored' | 'rejected' | 'failed' | 'abandoned'
+
+export interface Plan {
+  readonly key: string
+  /** As the origin is asked, without what is Digue's own. */
+  readonly request: RequestHead
+  readonly rules: CacheRules
+  /** Cache-Status `fwd` (RFC 9211 §2.2). */
+  readonly forwarded: string
+  /** Asked about with `conditions`: a 304 confirms it. */
+  readonly validates?: Stored
+  readonly conditions?: FieldLines
+  /** May be sent when the origin cannot answer. */
+  readonly stale?: Stored
+  readonly emergency?: Stored
+  /** Nobody else need ask meanwhile. */
+  readonly leads: boolean
+}
+
+/** Where fills end up. */
+export interface Fillings {
+  nowMs(): number
+  count(counter: string): void
+  /** Room for a copy that grows by so many bytes; false when there is none. */
+  reserve(bytes: number): boolean
+  release(bytes: number): void
+  /** In use from now on. */
+  keep(response: StoredResponse): Stored | undefined
+  /** What was stored is not what the origin says any more. */
+  forget(key: string): void
+  /** The head of an answer that will be copied has come. */
+  copying(filling: Filling): void
+  landed(filling: Filling, how: Landing): void
+}
+
+/** Failures for which a stale response may stand in (RFC 5861 §4). */
+const IS_FAILURE: ReadonlySet<number> = new Set([500, 502, 503, 504])
+
+export class Filling implements Fill {
+  readonly plan: Plan
+  readonly #shared: Fillings
+  readonly #requestedAtMs: number
+  #receivedAtMs = 0
+  #over = false
+  #chunks: Uint8Array[] = []
+  #bytes = 0
+  #draft: Omit<StoredResponse, 'body'> | undefined
+  #instead: Instead | undefined
+  #outcome: Landing | undefined
+
+  constructor(plan: Plan, shared: Fillings) {
+    this.plan = plan
+    this.#shared = shared
+    this.#requestedAtMs = shared.nowMs()
+  }
+
+  get conditions(): FieldLines | undefined {
+    return this.plan.conditions
+  }
+
+  get instead(): Instead | undefined {
+    return this.#instead
+  }
+
+  get isOver(): boolean {
+    return this.#over
+  }
+
+  get ownFields(): FieldLines {
+    const stored = this.#draft === undefined ? '' : '; stored'
+    return ['cache-status', `Digue; fwd=${this.plan.forwarded}${stored}`]
+  }
+
+  answered(status: number, fields: () => FieldLines): 'pass' | 'copy' | 'instead' {
+    const { plan } = this
+    this.#receivedAtMs = this.#shared.nowMs()
+    if (plan.validates !== undefined && plan.conditions !== undefined && status === 304) {
+      this.#confirm(plan.validates, fields())
+      return 'instead'
+    }
+    if (IS_FAILURE.has(status)) {
+      const instead = this.#standIn(`fwd=${plan.forwarded}; fwd-status=${status}`)
+      this.#end('failed')
+      if (instead === undefined) return 'pass'
+      this.#instead = instead
+      return 'instead'
+    }
+    const response = { status, fields: fields() }
+    if (plan.request.method === 'HEAD') {
+      this.#head(response)
+      return 'pass'
+    }
+    const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
+    const may = storability(plan.request, response, times, plan.rules)
+    if (!may.store) {
+      // A stored page that the origin now answers otherwise is of yesterday.
+      if (plan.validates !== undefined && status < 500) this.#shared.forget(plan.key)
+      this.#end('rejected')
+      return 'pass'
+    }
+    const { purpose, vary, variant } = may
+    this.#draft = { key: plan.key, purpose, vary, variant, status, fields: may.fields, ...times }
+    this.#shared.copying(this)
+    return 'copy'
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#over) return
+    const { length } = bytes
+    if (this.#bytes + length > this.plan.rules.objectBytes) {
+      this.#shared.count('cache-too-large')
+      this.#end('rejected')
+    } else if (!this.#shared.reserve(length)) {
+      this.#shared.count('cache-copies-full')
+      this.#end('rejected')
+    } else {
+      this.#bytes += length
+      // A copy of its own: the bytes lie in a buffer that is read into again.
+      this.#chunks.push(Uint8Array.from(bytes))
+    }
+  }
+
+  completed(): void {
+    if (this.#over || this.#draft === undefined) return
+    const body = new Uint8Array(new SharedArrayBuffer(this.#bytes))
+    let at = 0
+    for (const chunk of this.#chunks) {
+      body.set(chunk, at)
+      at += chunk.length
+    }
+    this.#end(this.#shared.keep({ ...this.#draft, body }) === undefined ? 'rejected' : 'stored')
+  }
+
+  abandoned(): void {
+    this.#end('abandoned')
+  }
+
+  standIn(why: 'shed' | 'failed'): Instead | undefined {
+    const instead = this.#standIn(`fwd=${this.plan.forwarded}; detail=${why}`)
+    this.#end(why === 'failed' ? 'failed' : 'abandoned')
+    return instead
+  }
+
+  /** How it ended; undefined while it has not. */
+  get outcome(): Landing | undefined {
+    return this.#outcome
+  }
+
+  #standIn(status: string): Instead | undefined {
+    const { plan } = this
+    const nowMs = this.#shared.nowMs()
+    if (plan.stale !== undefined)
+      return { served: serve(plan.stale, plan.request, nowMs, { status }), reason: 'stale' }
+    if (plan.emergency === undefined) return undefined
+    const served = serve(plan.emergency, plan.request, nowMs, { status })
+    const fields = [...served.fields, 'digue-notice', 'last-known-good']
+    return { served: { ...served, fields }, reason: 'emergency' }
+  }
+
+  #confirm(validated: Stored, fields: FieldLines): void {
+    const { plan } = this
+    const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
+    const updated = refresh(validated, { status: 304, fields }, times)
+    const stored = updated === undefined ? undefined : this.#shared.keep(updated)
+    const status = `fwd=${plan.forwarded}; fwd-status=304`
+    const served = serve(stored ?? validated, plan.request, this.#shared.nowMs(), { status })
+    this.#instead = { served, reason: '' }
+    this.#end(stored === undefined ? 'rejected' : 'stored')
+  }
+
+  /** RFC 9111 §4.3.5: an answer to HEAD tells whether what is stored still holds. */
+  #head(response: { status: number; fields: FieldLines }): void {
+    const { validates, key } = this.plan
+    if (validates !== undefined && response.status === 200) {
+      const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
+      const updated = refresh(validates, response, times)
+      if (updated === undefined) this.#shared.forget(key)
+      else this.#shared.keep(updated)
+    }
+    this.#end('rejected')
+  }
+
+  #end(how: Landing): void {
+    if (this.#over) return
+    this.#over = true
+    this.#outcome = how
+    this.#shared.release(this.#bytes)
+    this.#chunks = []
+    if (how !== 'stored') this.#draft = undefined
+    this.#shared.landed(this, how)
+  }
+}

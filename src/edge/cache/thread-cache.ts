@@ -1,0 +1,95 @@
+/** An edge thread's cache put together: shelf, line to the library, desk. */
+import type { MessagePort } from 'node:worker_threads'
+import { type CacheRules, Flights, Parameters } from '#cache'
+import type { CacheConfig } from '#config'
+import { NeverChallenged } from '#recognise'
+import type { House, SiteRuntime } from '../house.ts'
+import { CacheDesk, type CacheHost, type SiteCache } from './cache-desk.ts'
+import { KeySummary } from './key-summary.ts'
+import { LibraryPort } from './library-port.ts'
+import { Shelf } from './shelf.ts'
+
+/** What the main side gives a thread for it. */
+export interface CacheStart {
+  readonly port: MessagePort
+  /** Of the keys on disk. */
+  readonly summary: SharedArrayBuffer
+  readonly flights: SharedArrayBuffer
+  readonly memoryBytes: number
+}
+
+export class ThreadCache {
+  readonly desk: CacheDesk
+  readonly #library: LibraryPort
+  readonly #house: House
+  readonly #sites = new WeakMap<CacheConfig, SiteCache>()
+
+  constructor(start: CacheStart, thread: number, house: House, host: CacheHost) {
+    this.#house = house
+    const count = (counter: string) => house.count(counter)
+    const shelf = new Shelf({
+      memoryBytes: start.memoryBytes,
+      rulesOf: (key) => this.#rulesOf(key),
+      count,
+    })
+    const summary = new KeySummary(start.summary)
+    const handlers = {
+      kept: (response) => this.desk.kept(response),
+      dropped: (ids) => this.desk.dropped(ids),
+      invalidated: (keys) => this.desk.invalidated(keys),
+      purged: (what) => this.desk.purged(what),
+      found: (key, responses) => this.desk.found(key, responses),
+      landed: (key) => this.desk.landedElsewhere(key),
+      shelf: () => shelf.responses(),
+    } satisfies ConstructorParameters<typeof LibraryPort>[1]
+    this.#library = new LibraryPort(start.port, handlers)
+    this.desk = new CacheDesk({
+      host,
+      shelf,
+      library: this.#library,
+      flights: new Flights(start.flights, thread),
+      mayBeOnDisk: (key) => summary.mayBeOnDisk(key),
+      siteOf: (site) => this.#siteOf(site),
+      count,
+      nowMs: () => Date.now(),
+      monotonicMs: () => performance.now(),
+    })
+  }
+
+  /** The library was started again. */
+  replacePort(port: MessagePort): void {
+    this.#library.replace(port)
+  }
+
+  close(): void {
+    this.#library.close()
+  }
+
+  #siteOf({ config: { cache } }: Pick<SiteRuntime, 'config'>): SiteCache {
+    let site = this.#sites.get(cache)
+    if (site === undefined) {
+      const parameters = new Parameters({ known: cache.parameters })
+      this.#sites.set(cache, (site = { rules: rulesOf(cache), parameters }))
+    }
+    return site
+  }
+
+  /** A key begins with its scheme and host (`cacheKey`). */
+  #rulesOf(key: string): CacheRules | undefined {
+    const from = key.indexOf('://') + 3
+    const hostField = key.slice(from, key.indexOf('/', from))
+    const site = this.#house.findSite(hostField.replace(/:\d+$/, ''))
+    return site?.config.cache.enabled === true ? this.#siteOf(site).rules : undefined
+  }
+}
+
+function rulesOf({ heuristic, staleFor, objectBytes, emergency }: CacheConfig): CacheRules {
+  const everywhere = emergency.includes('/*')
+  const paths = new NeverChallenged(emergency)
+  return {
+    heuristicMs: heuristic,
+    staleMs: staleFor,
+    objectBytes,
+    isEmergencyPath: (target) => everywhere || paths.has(target),
+  }
+}

@@ -1,0 +1,419 @@
+/** What is stored is served: fresh, once for many, and when the origin cannot answer. Never somebody's own, never a poisoned page. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import http2 from 'node:http2'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { selfSigned } from '#edge'
+import { type DigueOptions, startDigue, startOrigin, startRawOrigin } from './harness.ts'
+
+interface Answer {
+  readonly status: number
+  readonly headers: http.IncomingHttpHeaders
+  readonly text: string
+}
+
+/** Each request its own connection, so that nothing waits for anything. */
+function ask(
+  url: string,
+  headers: http.OutgoingHttpHeaders = {},
+  method = 'GET',
+  body = '',
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { headers, method, agent: false }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode!,
+          headers: response.headers,
+          text: Buffer.concat(chunks).toString(),
+        }),
+      )
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
+async function stage(handler: RequestListener, options: DigueOptions = {}) {
+  const seen: IncomingMessage[] = []
+  const origin = await startOrigin((request, response) => {
+    seen.push(request)
+    handler(request, response)
+  })
+  const digue = await startDigue({ origins: [origin.url], ...options })
+  return {
+    seen,
+    origin,
+    digue,
+    url: digue.url,
+    async [Symbol.asyncDispose]() {
+      await digue[Symbol.asyncDispose]()
+      await origin[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const page =
+  (fields: http.OutgoingHttpHeaders, text = 'page'): RequestListener =>
+  (_request: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(200, { 'content-type': 'text/plain', ...fields })
+    response.end(text)
+  }
+
+test('a fresh page is asked for once, and says where it comes from', async () => {
+  await using site = await stage(page({ 'cache-control': 'max-age=60' }))
+  const first = await ask(`${site.url}/a`)
+  assert.match(String(first.headers['cache-status']), /^Digue; fwd=uri-miss; stored/)
+  const second = await ask(`${site.url}/a`)
+  assert.equal(second.text, 'page')
+  assert.match(String(second.headers['cache-status']), /^Digue; hit/)
+  assert.match(String(second.headers.age), /^[01]$/)
+  assert.equal(site.seen.length, 1)
+  await site.digue.record(({ action }) => action === 'store')
+})
+
+test('a chunked page is stored without its chunks', async () => {
+  await using site = await stage((_request, response) => {
+    response.writeHead(200, { 'cache-control': 'max-age=60' })
+    response.write('one ')
+    setTimeout(() => response.end('two'), 20)
+  })
+  assert.equal((await ask(site.url)).text, 'one two')
+  const stored = await ask(site.url)
+  assert.equal(stored.text, 'one two')
+  assert.equal(stored.headers['content-length'], '7')
+  assert.equal(site.seen.length, 1)
+})
+
+test('HEAD, conditions and ranges are answered from what is stored', async () => {
+  await using site = await stage(page({ 'cache-control': 'max-age=60', etag: '"1"' }, '0123456789'))
+  await ask(site.url)
+  const head = await ask(site.url, {}, 'HEAD')
+  assert.equal(head.headers['content-length'], '10')
+  assert.equal(head.text, '')
+  assert.equal((await ask(site.url, { 'if-none-match': '"1"' })).status, 304)
+  const part = await ask(site.url, { range: 'bytes=2-4' })
+  assert.equal(part.status, 206)
+  assert.equal(part.text, '234')
+  assert.equal(part.headers['content-range'], 'bytes 2-4/10')
+  assert.equal(site.seen.length, 1)
+})
+
+test('the slow path and HTTP/2 are served from the same store', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'digue-cache-'))
+  const { certificate, key } = selfSigned(['localhost'])
+  writeFileSync(path.join(folder, 'chain.pem'), certificate)
+  writeFileSync(path.join(folder, 'key.pem'), key)
+  await using site = await stage(page({ 'cache-control': 'max-age=60' }), {
+    site: {
+      hosts: ['127.0.0.1'],
+      certificate: path.join(folder, 'chain.pem'),
+      key: path.join(folder, 'key.pem'),
+    },
+    config: {
+      listen: [
+        { address: '127.0.0.1', port: 0 },
+        { address: '127.0.0.1', port: 0, tls: true },
+      ],
+    },
+  })
+  await ask(`${site.url}/x`)
+  // A request with Expect leaves the fast path.
+  const slow = await ask(`${site.url}/x`, { expect: '100-continue' })
+  assert.match(String(slow.headers['cache-status']), /hit/)
+  assert.equal(slow.text, 'page')
+  assert.equal(site.seen.length, 1)
+  const session = http2.connect(`https://127.0.0.1:${site.digue.edge.ports[1]}`, {
+    rejectUnauthorized: false,
+  })
+  const get = () =>
+    new Promise<{ status: unknown; cacheStatus: unknown; text: string }>((resolve, reject) => {
+      const stream = session.request({ ':path': '/h2' })
+      let text = ''
+      let headers: http2.IncomingHttpHeaders = {}
+      stream.on('response', (got) => (headers = got))
+      stream.on('data', (chunk) => (text += chunk))
+      stream.on('end', () =>
+        resolve({ status: headers[':status'], cacheStatus: headers['cache-status'], text }),
+      )
+      stream.on('error', reject)
+    })
+  await get()
+  const second = await get()
+  assert.equal(second.status, 200)
+  assert.equal(second.text, 'page')
+  assert.match(String(second.cacheStatus), /hit/)
+  assert.equal(site.seen.length, 2, 'one for http, one for https')
+  session.close()
+  rmSync(folder, { recursive: true })
+})
+
+for (const threads of [1, 2])
+  test(`a thousand at once for one page are one request to the origin (${threads} threads)`, async () => {
+    await using site = await stage(
+      (_request, response) =>
+        setTimeout(() => response.writeHead(200, { 'cache-control': 'max-age=60' }).end('page'), 300),
+      { config: { threads } },
+    )
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 200 })
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, () => ask(`${site.url}/one`).then(({ status }) => status)),
+    )
+    agent.destroy()
+    assert.deepEqual(new Set(answers), new Set([200]))
+    assert.equal(site.seen.length, 1)
+  })
+
+test('who waited for a page that turns out private is released to the origin, each with his own', async () => {
+  await using site = await stage((request, response) => {
+    setTimeout(
+      () => response.writeHead(200, { 'cache-control': 'private' }).end(String(request.headers.cookie)),
+      100,
+    )
+  })
+  const started = performance.now()
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => ask(`${site.url}/mine`, { cookie: `n=${n}` })),
+  )
+  assert.deepEqual(
+    answers.map(({ text }) => text),
+    Array.from({ length: 20 }, (_, n) => `n=${n}`),
+  )
+  assert.equal(site.seen.length, 20)
+  assert.ok(performance.now() - started < 2000)
+  // From now on nobody waits for another's.
+  const again = performance.now()
+  await Promise.all([ask(`${site.url}/mine`), ask(`${site.url}/mine`)])
+  assert.ok(performance.now() - again < 190, 'one after the other')
+})
+
+test('a stale page is validated, and a 304 makes it fresh again', async () => {
+  await using site = await stage((request, response) => {
+    if (request.headers['if-none-match'] === '"v"')
+      response.writeHead(304, { 'cache-control': 'max-age=60', etag: '"v"' }).end()
+    else response.writeHead(200, { 'cache-control': 'max-age=0', etag: '"v"' }).end('page')
+  })
+  await ask(site.url)
+  const validated = await ask(site.url)
+  assert.equal(validated.status, 200)
+  assert.equal(validated.text, 'page')
+  assert.match(String(validated.headers['cache-status']), /fwd=stale; fwd-status=304/)
+  assert.match(String((await ask(site.url)).headers['cache-status']), /hit/)
+  assert.equal(site.seen.length, 2)
+})
+
+test('stale-while-revalidate: served at once, and refreshed behind the back', async () => {
+  let version = 0
+  await using site = await stage((_request, response) => {
+    version++
+    setTimeout(
+      () =>
+        response
+          .writeHead(200, { 'cache-control': 'max-age=1, stale-while-revalidate=60' })
+          .end(`version ${version}`),
+      version === 1 ? 0 : 200,
+    )
+  })
+  await ask(site.url)
+  await sleep(1100)
+  const started = performance.now()
+  const stale = await ask(site.url, { cookie: 'mine=1' })
+  assert.equal(stale.text, 'version 1')
+  assert.ok(performance.now() - started < 150)
+  await sleep(400)
+  assert.equal((await ask(site.url)).text, 'version 2')
+  assert.equal(site.seen.length, 2)
+  assert.equal(site.seen[1]!.headers.cookie, undefined)
+})
+
+test('an origin that has died: what was stored is served, unless the origin forbade it', async () => {
+  await using site = await stage((request, response) => {
+    const strict = request.url === '/strict' ? ', must-revalidate' : ''
+    response.writeHead(200, { 'cache-control': `max-age=1${strict}` }).end('page')
+  })
+  await ask(`${site.url}/news`)
+  await ask(`${site.url}/strict`)
+  await site.origin[Symbol.asyncDispose]()
+  await sleep(1100)
+  for (let n = 0; n < 5; n++) {
+    const stale = await ask(`${site.url}/news`)
+    assert.equal(stale.status, 200)
+    assert.equal(stale.text, 'page')
+  }
+  assert.ok([502, 504].includes((await ask(`${site.url}/strict`)).status))
+  assert.equal((await ask(`${site.url}/unknown`)).status, 502)
+  await site.digue.record(({ action, reason }) => action === 'store' && reason === 'stale')
+})
+
+test('a 503 of the origin does not replace a stale page', async () => {
+  let fails = false
+  await using site = await stage((_request, response) => {
+    if (fails) response.writeHead(503).end('broken')
+    else response.writeHead(200, { 'cache-control': 'max-age=1' }).end('page')
+  })
+  await ask(site.url)
+  fails = true
+  await sleep(1100)
+  const answer = await ask(site.url)
+  assert.equal(answer.status, 200)
+  assert.equal(answer.text, 'page')
+})
+
+test('the last good copy of an emergency path is served only when the origin cannot answer', async () => {
+  let fails = false
+  await using site = await stage(
+    (request, response) => {
+      if (fails) response.destroy()
+      else if (request.headers.cookie !== undefined) response.end('of somebody')
+      else response.end(`good ${request.url}`)
+    },
+    { site: { cache: { emergency: ['/', '/news/*'] } } },
+  )
+  await ask(`${site.url}/news/1`, { cookie: 'session=1' })
+  await ask(`${site.url}/news/2`)
+  await ask(`${site.url}/news/2`)
+  assert.equal(site.seen.length, 3, 'nothing is served from it while the origin answers')
+  fails = true
+  const copy = await ask(`${site.url}/news/2`)
+  assert.equal(copy.status, 200)
+  assert.equal(copy.text, 'good /news/2')
+  assert.equal(copy.headers['digue-notice'], 'last-known-good')
+  assert.equal((await ask(`${site.url}/news/1`)).status, 502, 'what was somebody’s own is not kept')
+})
+
+test('an unsafe request that succeeds makes what is stored of its target invalid', async () => {
+  await using site = await stage(page({ 'cache-control': 'max-age=60' }))
+  await ask(`${site.url}/list`)
+  await ask(`${site.url}/list`, { 'content-type': 'text/plain' }, 'POST', 'new')
+  const after = await ask(`${site.url}/list`)
+  assert.match(String(after.headers['cache-status']), /fwd=/)
+  assert.equal(site.seen.length, 3)
+})
+
+test('what is stored survives a restart', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'digue-cache-'))
+  let asked = 0
+  await using origin = await startOrigin((_request, response) => {
+    asked++
+    response.writeHead(200, { 'cache-control': 'max-age=600' }).end('kept')
+  })
+  {
+    await using digue = await startDigue({ origins: [origin.url], cacheDirectory: directory })
+    await ask(`${digue.url}/kept`, { host: 'a.example' })
+    await sleep(300)
+    await ask(`${digue.url}/kept`, { host: 'a.example' })
+    await sleep(1500)
+  }
+  await using digue = await startDigue({ origins: [origin.url], cacheDirectory: directory })
+  const answer = await ask(`${digue.url}/kept`, { host: 'a.example' })
+  assert.equal(answer.text, 'kept')
+  assert.equal(asked, 1)
+  rmSync(directory, { recursive: true })
+})
+
+test('a purge takes pages away in all threads', async () => {
+  await using site = await stage(page({ 'cache-control': 'max-age=60', 'surrogate-key': 'news front' }), {
+    config: { threads: 2 },
+  })
+  await ask(`${site.url}/1`, { host: 'a.example' })
+  await sleep(100)
+  assert.equal(await site.digue.edge.purge({ tag: 'news' }), 1)
+  await sleep(100)
+  for (let n = 0; n < 4; n++) await ask(`${site.url}/1`, { host: 'a.example' })
+  assert.equal(site.seen.length, 2)
+})
+
+const BAD: readonly [string, http.OutgoingHttpHeaders][] = [
+  ['a Set-Cookie on a public page', { 'cache-control': 'public, max-age=60', 'set-cookie': 'sid=3f9ac21b' }],
+  ['Vary: *', { 'cache-control': 'max-age=60', vary: '*' }],
+  ['no-store', { 'cache-control': 'max-age=60, no-store' }],
+  ['private', { 'cache-control': 'private, max-age=60' }],
+  ['a garbage date', { expires: 'soon', 'last-modified': 'yesterday' }],
+]
+for (const [name, fields] of BAD)
+  test(`not stored: ${name}`, async () => {
+    await using site = await stage(page(fields))
+    await ask(site.url)
+    await ask(site.url)
+    assert.equal(site.seen.length, 2)
+  })
+
+test('not stored: a body that is shorter than it says, one without an end in sight, one that is too large', async () => {
+  let asked = 0
+  await using origin = await startRawOrigin((socket) => {
+    socket.on('data', (bytes: Buffer) => {
+      asked++
+      const target = bytes.toString().split(' ')[1]!
+      if (target === '/short')
+        socket.end('HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ncontent-length: 10\r\n\r\nshort')
+      else if (target === '/large')
+        socket.write(
+          `HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ncontent-length: 20000\r\n\r\n${'x'.repeat(20_000)}`,
+        )
+      else
+        socket.end(
+          `HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ntransfer-encoding: chunked\r\n\r\n${'4e20\r\n'}${'x'.repeat(20_000)}\r\n0\r\n\r\n`,
+        )
+    })
+  })
+  await using digue = await startDigue({
+    origins: [origin.url],
+    site: { cache: { objectBytes: '10kB' } },
+  })
+  for (const target of ['/short', '/large', '/endless']) {
+    const before = asked
+    await ask(`${digue.url}${target}`).catch(() => {})
+    await ask(`${digue.url}${target}`).catch(() => {})
+    assert.ok(asked >= before + 2, target)
+  }
+})
+
+test('what is not in the key poisons no page', async () => {
+  await using site = await stage((request, response) => {
+    response.writeHead(200, { 'cache-control': 'max-age=60' })
+    response.end(
+      JSON.stringify([
+        request.headers['x-forwarded-host'],
+        request.headers['x-original-url'],
+        request.headers['x-http-method-override'],
+      ]),
+    )
+  })
+  const evil: readonly http.OutgoingHttpHeaders[] = [
+    { 'x-forwarded-host': 'evil.example' },
+    { 'x-original-url': '/admin' },
+    { 'x-rewrite-url': '/admin' },
+    { 'x-http-method-override': 'DELETE' },
+  ]
+  for (const [n, headers] of evil.entries()) {
+    await ask(`${site.url}/${n}`, { host: 'good.example', ...headers })
+    const clean = await ask(`${site.url}/${n}`, { host: 'good.example' })
+    assert.equal(clean.text, '["good.example",null,null]')
+  }
+})
+
+test('a query of 64 kB is no key', async () => {
+  await using site = await stage(page({ 'cache-control': 'max-age=60' }), {
+    config: { limits: { headBytes: '128kB' } },
+  })
+  const long = `${site.url}/?${'q'.repeat(65_000)}`
+  const first = await ask(long)
+  await ask(long)
+  assert.ok(first.status === 431 || site.seen.length === 2)
+})
+
+test('bypass goes past what is stored', async () => {
+  await using site = await stage(page({ 'cache-control': 'max-age=60' }))
+  await ask(site.url)
+  site.digue.edge.setPolicy({ serial: 2, bypass: true, attack: 'auto', postures: {}, decisions: [] })
+  await sleep(100)
+  await ask(site.url)
+  assert.equal(site.seen.length, 2)
+})
