@@ -1,5 +1,6 @@
 export { isPlain, type Served, serve } from './answer.ts'
 export { type Added, Eviction } from './eviction.ts'
+export { type Explanation, explain } from './explain.ts'
 export { Flights } from './flights.ts'
 export type { CacheRules, Leeway, Lifetime, Times } from './freshness.ts'
 export { cacheKey, invalidated, uriKey } from './key.ts'
