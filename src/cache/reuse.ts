@@ -69,7 +69,7 @@ export function choose(variants: readonly Stored[], request: RequestHead, nowMs:
     stored,
     why: isFresh ? 'request' : 'stale',
     conditions: stored.conditions,
-    whileRevalidate: !isFresh && !wantsMore && -ttlMs < stored.leeway.revalidateMs,
+    whileRevalidate: !isFresh && !wantsMore && !stored.mustValidate && -ttlMs < stored.leeway.revalidateMs,
     ifError: isFresh || (!stored.mustValidate && -ttlMs < stored.leeway.errorMs),
   }
 }
