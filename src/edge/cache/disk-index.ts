@@ -59,7 +59,7 @@ const SCHEMA = `
     br BLOB, br_bytes INTEGER, gzip BLOB, gzip_bytes INTEGER, digest BLOB NOT NULL,
     row_bytes INTEGER NOT NULL, used_ms INTEGER NOT NULL, heat REAL NOT NULL, UNIQUE (key, variant));
   CREATE INDEX responses_host ON responses (host);
-  CREATE INDEX responses_used ON responses (used_ms);
+  CREATE INDEX responses_used ON responses (used_ms, row_bytes);
   CREATE INDEX responses_heat ON responses (heat);
   CREATE TABLE tags (tag TEXT NOT NULL, response INTEGER NOT NULL, PRIMARY KEY (tag, response)) WITHOUT ROWID;
   CREATE INDEX tags_response ON tags (response);
@@ -87,7 +87,7 @@ export class DiskIndex {
   #rows = 0
   #bytes = 0
 
-  /** Reads all keys: about a second for a million. Throws when the file is locked, broken, or cannot be written. */
+  /** Reads all keys, 0.5 s for 200,000. Throws when the file is locked, broken, or cannot be written. */
   constructor(file: string, summary: KeySummary) {
     this.#db = new DatabaseSync(file)
     this.#summary = summary
@@ -223,7 +223,7 @@ export class DiskIndex {
     this.#run('UPDATE files SET is_bad = 1 WHERE hash = ?', hash)
   }
 
-  /** Removes up to `most` rows, last used first of all, only before `beforeMs`; returns how many. */
+  /** Removes up to `most` rows, longest unused first, of those last used before `beforeMs`; returns how many. */
   removeOldest(most: number, beforeMs = Number.MAX_SAFE_INTEGER): number {
     const rows = this.#all(
       'SELECT id FROM responses WHERE used_ms < ? ORDER BY used_ms LIMIT ?',

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import fc from 'fast-check'
 import type { StoredResponse } from '#cache'
 import { DiskStore } from './disk-store.ts'
 import { KeySummary } from './key-summary.ts'
@@ -201,6 +202,56 @@ describe('disk store', () => {
     store.offer(page('/new'))
     store = await again(store)
     assert.equal((await store.get(page('/new').key)).length, 1)
+  })
+
+  test('whatever bytes change on disk, answers are right or missing', { timeout: 120_000 }, async () => {
+    const pages = Array.from({ length: 30 }, (_, i) =>
+      page(`/${i}`, { body: Buffer.from(`page ${i} `.repeat(50)), fields: ['Cache-Tag', `tag-${i}`] }),
+    )
+    let store = await start()
+    for (const response of pages) store.offer(response)
+    await store.close()
+    const pristine = `${directory}-pristine`
+    await cp(directory, pristine, { recursive: true })
+    const files = [path.join(directory, 'index.sqlite'), fileOf(directory, pages[0]!.body)]
+    try {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(...files),
+          fc.array(
+            fc.tuple(fc.double({ min: 0, max: 0.999_999, noNaN: true }), fc.integer({ min: 1, max: 255 })),
+            {
+              minLength: 1,
+              maxLength: 300,
+            },
+          ),
+          async (file: string, changes: readonly (readonly [number, number])[]) => {
+            await rm(directory, { recursive: true })
+            await cp(pristine, directory, { recursive: true })
+            const bytes = await readFile(file)
+            for (const [where, by] of changes) {
+              const at = Math.floor(where * bytes.length)
+              bytes[at] = bytes[at]! ^ by
+            }
+            await writeFile(file, bytes)
+            store = await start()
+            for (const [i, response] of pages.entries()) {
+              const found = await store.get(response.key)
+              if (found.length > 0) assert.deepEqual(plain(found), plain([pages[i]!]))
+            }
+            // Whatever was broken, it goes on.
+            store.offer(page('/new'))
+            await store.idle()
+            assert.equal((await store.get(page('/new').key)).length, 1)
+            await store.purge({ all: true }, new Set())
+            await store.close()
+          },
+        ),
+        { numRuns: 60 },
+      )
+    } finally {
+      await rm(pristine, { recursive: true, force: true })
+    }
   })
 
   test('the bound on bytes holds, and the longest unused go first', async () => {

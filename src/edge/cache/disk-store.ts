@@ -28,7 +28,7 @@ const READS_AT_ONCE = 8
 const READS_WAITING = 2048
 /** Rows removed or files unlinked in one go. */
 const SLICE = 64
-/** Rows that a purge looks at in one go: some 10 ms. */
+/** Rows that a purge looks at in one go: 10 ms, and 50 ms if it removes them all. */
 const PURGE_SLICE = 500
 /** After the system refused. */
 const REST_MS = 5000
