@@ -331,6 +331,32 @@ describe('selecting by Vary (§4.1)', () => {
   })
 })
 
+describe('stored parts (§3.3)', () => {
+  const range = ['Range', 'bytes=0-1']
+  const part = stored(['Cache-Control', 'max-age=60', 'ETag', '"a"', 'Content-Range', 'bytes 0-1/10'], {
+    status: 206,
+    vary: ['range'],
+    variant: variantOf(['range'], range)!,
+  })
+
+  test('serve those who ask for the same part, while fresh', () => {
+    assert.equal(outcome(part, get('/page', ...range), at(1)), 'serve')
+    assert.equal(outcome(part, get('/page', ...range, 'If-Range', '"a"'), at(1)), 'serve')
+    assert.equal(outcome(part, get('/page', ...range, 'If-Range', '"b"'), at(1)), 'miss uri-miss')
+    assert.equal(outcome(part, get('/page', ...range, 'Cache-Control', 'no-cache'), at(1)), 'miss uri-miss')
+    assert.equal(outcome(part, get('/page', ...range), at(61)), 'miss uri-miss')
+    assert.equal(outcome(part, get('/page', 'Range', 'bytes=0-'), at(1)), 'miss uri-miss')
+    assert.equal(outcome(part, get('/page'), at(1)), 'miss uri-miss')
+    assert.equal(outcome(part, asking('HEAD', '/page', ...range), at(1)), 'miss uri-miss')
+  })
+
+  test('do not stand in the way of the whole', () => {
+    const whole = stored(['Cache-Control', 'max-age=60', 'Date', formatHttpDate(at(-10))])
+    const choice = choose([part, whole], get('/page', ...range), at(1))
+    assert.equal(choice.action === 'serve' && choice.stored, whole)
+  })
+})
+
 describe('emergency copies', () => {
   const copy = stored(['Content-Type', 'text/html'], { purpose: 'emergency' })
 

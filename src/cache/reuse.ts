@@ -1,7 +1,8 @@
 /** Which stored response may answer a request, and whether it must be validated first (RFC 9111 §4). */
-import { equalsIgnoringCase, type FieldLines, fieldList, type RequestHead } from '#http'
+import { equalsIgnoringCase, type FieldLines, fieldList, fieldValue, type RequestHead } from '#http'
 import { type Directives, noDirectives, parseCacheControl } from './cache-control.ts'
 import type { Stored } from './stored.ts'
+import { ifRangeHolds } from './validator.ts'
 import { acceptsCoding, codingsOf, languages, variantOf } from './vary.ts'
 
 /** `why` is what Cache-Status gives as `fwd` (RFC 9211 §2.2). */
@@ -40,11 +41,18 @@ export function choose(variants: readonly Stored[], request: RequestHead, nowMs:
   const control = fieldList(fields, 'cache-control')
   const asked = control === undefined ? NO_DIRECTIVES : parseCacheControl(control)
   if (asksTheOriginOnly(fields)) return { action: 'miss', why: 'bypass' }
-  const stored = select(variants, fields, 'reuse')
+  const stored = select(variants, request, 'reuse')
   if (stored === undefined) {
+    const part = freshPart(variants, request, nowMs)
+    if (part !== undefined) {
+      const ttlMs = part.ttlMs(nowMs)
+      if (!asksForMore(asked, { ageMs: part.ageMs(nowMs), ttlMs, isImmutable: part.directives.immutable })) {
+        return { action: 'serve', stored: part, ttlMs }
+      }
+    }
     if (asked.onlyIfCached) return { action: 'refuse' }
     const why = variants.some(isReusable) ? 'vary-miss' : 'uri-miss'
-    const emergency = select(variants, fields, 'emergency')
+    const emergency = select(variants, request, 'emergency')
     if (emergency === undefined || -emergency.ttlMs(nowMs) > emergency.leeway.errorMs)
       return { action: 'miss', why }
     return { action: 'miss', why, emergency }
@@ -74,7 +82,8 @@ export function choose(variants: readonly Stored[], request: RequestHead, nowMs:
   }
 }
 
-const isReusable = (stored: Stored) => stored.response.purpose === 'reuse'
+const isPart = ({ response }: Stored) => response.status === 206
+const isReusable = (stored: Stored) => stored.response.purpose === 'reuse' && !isPart(stored)
 
 /** Conditions that only an origin can answer (§4.3.2). */
 function asksTheOriginOnly(fields: FieldLines): boolean {
@@ -107,7 +116,7 @@ function takesStale({ maxStaleS }: Readonly<Directives>, ttlMs: number): boolean
  */
 function select(
   variants: readonly Stored[],
-  fields: FieldLines,
+  { fields }: RequestHead,
   purpose: 'reuse' | 'emergency',
 ): Stored | undefined {
   let newest: Stored | undefined
@@ -116,7 +125,7 @@ function select(
   let variant: string | undefined
   for (const stored of variants) {
     const { response } = stored
-    if (response.purpose !== purpose) continue
+    if (response.purpose !== purpose || isPart(stored)) continue
     if (stored.varyNames !== '') newestVaryingMs = Math.max(newestVaryingMs, stored.validators.dateMs)
     if (stored.varyNames !== names) {
       names = stored.varyNames
@@ -131,6 +140,24 @@ function select(
   return newest.varyNames === '' && newest.validators.dateMs < newestVaryingMs ? undefined : newest
 }
 
+/**
+ * A stored part for a request of the same part (§3.3). A stale one is of no use: what is asked with
+ * conditions is the whole, which may be a thousand times as large.
+ */
+function freshPart(variants: readonly Stored[], request: RequestHead, nowMs: number): Stored | undefined {
+  const { method, fields } = request
+  if (method !== 'GET' || !variants.some(isPart)) return undefined
+  const ifRange = fieldValue(fields, 'if-range')
+  return variants.find(
+    (stored) =>
+      isPart(stored) &&
+      stored.ttlMs(nowMs) > 0 &&
+      variantOf(stored.response.vary, fields) === stored.response.variant &&
+      suits(stored, fields) &&
+      (ifRange === undefined || ifRangeHolds(ifRange, stored.validators)),
+  )
+}
+
 /** The variant's Accept-Encoding is a set that leaves rare codings out, so what came back is looked at too. */
 function suits(stored: Stored, fields: FieldLines): boolean {
   if (stored.contentEncoding === undefined || !stored.response.vary.includes('accept-encoding')) return true
@@ -143,7 +170,7 @@ function suits(stored: Stored, fields: FieldLines): boolean {
  */
 function isMostWanted(stored: Stored, fields: FieldLines): boolean {
   const { language, response } = stored
-  if (language === undefined || !response.vary.includes('accept-language')) return false
+  if (language === undefined || !response.vary.includes('accept-language') || isPart(stored)) return false
   const wanted = fieldList(fields, 'accept-language')
   const [first, second] = wanted === undefined ? [] : languages(wanted)
   if (first === undefined || first.tag !== language || first.q === second?.q || first.q === 0) return false

@@ -55,7 +55,7 @@ export function isUnderstood(status: number): boolean {
   return REASONS.has(status)
 }
 
-/** Codes whose responses may be reused without any lifetime being given (RFC 9110 §15.1); 206 is not stored. */
+/** Codes whose responses may be reused without any lifetime being given (RFC 9110 §15.1). Not 206: parts are stored where a lifetime is given. */
 const HEURISTIC: ReadonlySet<number> = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501])
 
 export function isHeuristicallyCacheable(status: number): boolean {

@@ -320,6 +320,20 @@ describe('may be stored', () => {
     ])
   })
 
+  test('§3.3: a part is stored for those who ask for the same part, if it has a lifetime', () => {
+    const part = (fields: readonly string[], ...asked: string[]) =>
+      outcome(get('/page', ...asked), ['Content-Range', 'bytes 0-1/10', ...fields], 206)
+    const fresh = ['Cache-Control', 'max-age=60']
+    assert.equal(part(fresh, 'Range', 'bytes=0-1'), 'reuse')
+    assert.equal(part(fresh, 'Range', 'bytes=0-1', 'Range', 'bytes=2-3'), 'status')
+    assert.equal(part(fresh, 'Range', 'bytes=0-1', 'If-Range', '"a"'), 'status')
+    assert.equal(part(['Cache-Control', 'max-age=0', 'ETag', '"a"'], 'Range', 'bytes=0-1'), 'status')
+    assert.equal(part(['Cache-Control', 'no-cache', 'ETag', '"a"'], 'Range', 'bytes=0-1'), 'status')
+    assert.equal(part([], 'Range', 'bytes=0-1'), 'no-freshness')
+    const many = ['Cache-Control', 'max-age=60', 'Content-Type', 'multipart/byteranges; boundary=x']
+    assert.equal(outcome(get('/page', 'Range', 'bytes=0-1,3-4'), many, 206), 'status')
+  })
+
   test('no page is stored for guessing where the operator allows none', () => {
     assert.equal(
       outcome(get(), ['Last-Modified', YESTERDAY], 200, { ...RULES, heuristicMs: 0 }),

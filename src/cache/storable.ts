@@ -12,7 +12,7 @@ import { foreignCookies, variantOf, varyOf } from './vary.ts'
 /** Why a response is not stored. Codes of the log and the metrics; the sentences are for `digue cache check`. */
 export const REFUSALS = {
   method: 'only answers to GET are stored, or to POST where they say that they are the page itself',
-  status: 'a response of this status is not stored by itself',
+  status: 'a response of this status, or a part without a lifetime, is not stored by itself',
   'unkeyed-field': 'the request holds a field by which it may mean another page than its address says',
   'request-no-store': 'the client asked that nothing be stored (Cache-Control: no-store)',
   'no-store': 'the origin forbids storing (no-store)',
@@ -70,8 +70,9 @@ export function storability(
 ): Storability {
   const { status } = response
   if (request.method !== 'GET' && !isPagePosted(request, response)) return no('method')
-  // 206 and 304 are parts of others, and what is below 200 is not the answer yet.
-  if (status < 200 || status > 599 || status === 206 || status === 304) return no('status')
+  // 304 is about another response, and what is below 200 is not the answer yet.
+  if (status < 200 || status > 599 || status === 304) return no('status')
+  if (status === 206 && !isSinglePart(request, response)) return no('status')
   if (request.fields.some(isUnkeyed)) return no('unkeyed-field')
   const asked = fieldList(request.fields, 'cache-control')
   if (asked !== undefined && parseCacheControl(asked).noStore) return no('request-no-store')
@@ -88,8 +89,10 @@ export function storability(
   const fields = storedFields(response.fields, directives)
   const setsCookie = fieldValue(fields, 'set-cookie') !== undefined
   if (setsCookie && setsOwnCookie(fields)) return no('set-cookie')
-  const vary = varyOf(fields)
-  if (vary === undefined) return no('vary')
+  const varies = varyOf(fields)
+  if (varies === undefined) return no('vary')
+  // A part serves those who ask for the same part (§3.3).
+  const vary = status === 206 ? [...varies, 'range'].sort() : varies
   const variant = variantOf(vary, request.fields)
   if (variant === undefined) return no('vary-long')
 
@@ -105,6 +108,7 @@ export function storability(
     return no('no-freshness')
   }
   const isFresh = !directives.noCache && lifetime.ms > initialAgeMs(fields, times)
+  if (status === 206 && !isFresh) return no('status')
   if (!isFresh) {
     // Such a page may well be one visitor's, and nobody said for how long it may be shared.
     if (!isAnonymous) return no(setsCookie ? 'set-cookie' : 'cookie-not-fresh')
@@ -132,6 +136,14 @@ function isPagePosted(request: RequestHead, { status, fields }: ResponseHead): b
     const key = referencedKey(location.trim(), request, secure)
     return key !== undefined && key === uriKey(request, secure)
   })
+}
+
+/** One part, as asked for with one Range and without a condition on it. */
+function isSinglePart(request: RequestHead, { fields }: ResponseHead): boolean {
+  const range = fieldValue(request.fields, 'range')
+  if (range === undefined || fieldList(request.fields, 'range') !== range) return false
+  if (fieldValue(request.fields, 'if-range') !== undefined) return false
+  return fieldValue(fields, 'content-range')?.startsWith('bytes ') === true
 }
 
 /** Fields by which frameworks let a request mean another path; the edge takes them out, and here they end all the same. */
