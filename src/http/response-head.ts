@@ -34,6 +34,8 @@ export class OriginHead implements ResponseHead {
   readonly length: number
   /** The connection can be used again when the body has ended. */
   readonly reusable: boolean
+  /** A field that says for how long the answer may be kept is there (RFC 9111 §4.2), or could be. */
+  readonly saysHowLong: boolean
   /** Index just behind the head. */
   readonly end: number
   readonly #bytes: Buffer
@@ -43,7 +45,7 @@ export class OriginHead implements ResponseHead {
   readonly #runs: readonly number[]
 
   constructor(
-    what: { status: number; framing: BodyFraming; length: number; reusable: boolean; end: number },
+    what: Pick<OriginHead, 'status' | 'framing' | 'length' | 'reusable' | 'saysHowLong' | 'end'>,
     bytes: Buffer,
     statusAt: number,
     runs: readonly number[],
@@ -52,6 +54,7 @@ export class OriginHead implements ResponseHead {
     this.framing = what.framing
     this.length = what.length
     this.reusable = what.reusable
+    this.saysHowLong = what.saysHowLong
     this.end = what.end
     this.#bytes = bytes
     this.#statusAt = statusAt
@@ -143,6 +146,7 @@ export function parseResponseHead(
   let length = -1
   let chunked = false
   let keepAlive = minor === 1
+  let saysHowLong = false
   let named: string[] | undefined
   for (;;) {
     const nameAt = at
@@ -167,6 +171,9 @@ export function parseResponseHead(
 
     switch (meaning(bytes, nameAt, nameLength)) {
       case PASS:
+        continue
+      case LIFETIME:
+        saysHowLong = true
         continue
       case LENGTH: {
         while (valueAt < valueEnd && isBlank(bytes[valueAt]!)) valueAt++
@@ -206,7 +213,7 @@ export function parseResponseHead(
   const framing: BodyFraming = bodiless ? 'none' : chunked ? 'chunked' : length >= 0 ? 'length' : 'close'
   const reusable = keepAlive && framing !== 'close'
   return new OriginHead(
-    { status, framing, length: framing === 'length' ? length : 0, reusable, end: at },
+    { status, framing, length: framing === 'length' ? length : 0, reusable, saysHowLong, end: at },
     bytes,
     statusAt,
     runs,
@@ -222,6 +229,7 @@ const SKIP = 1
 const LENGTH = 2
 const CODING = 3
 const CONNECTION = 4
+const LIFETIME = 5
 
 /** By length first: most names are none of these. */
 function meaning(bytes: Buffer, at: number, length: number): number {
@@ -229,15 +237,20 @@ function meaning(bytes: Buffer, at: number, length: number): number {
     case 2:
       return spells(bytes, at, 'te') ? SKIP : PASS
     case 7:
+      if (spells(bytes, at, 'expires')) return LIFETIME
       return spells(bytes, at, 'upgrade') ? SKIP : PASS
     case 10:
       if (spells(bytes, at, 'connection')) return CONNECTION
       return spells(bytes, at, 'keep-alive') ? SKIP : PASS
+    case 13:
+      return spells(bytes, at, 'cache-control') || spells(bytes, at, 'last-modified') ? LIFETIME : PASS
     case 14:
       return spells(bytes, at, 'content-length') ? LENGTH : PASS
     case 16:
       return spells(bytes, at, 'proxy-connection') ? SKIP : PASS
     case 17:
+      // "surrogate-control" is as long.
+      if (spells(bytes, at, 'cdn-cache-control') || spells(bytes, at, 'surrogate-control')) return LIFETIME
       return spells(bytes, at, 'transfer-encoding') ? CODING : PASS
     case 18:
       return spells(bytes, at, 'proxy-authenticate') ? SKIP : PASS

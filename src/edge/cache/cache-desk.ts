@@ -7,18 +7,23 @@
  *         ├─ somebody asks for it already ─▶ follows: looks again when that one has landed
  *         └─ nothing, or to be validated ─▶ a plan: the gate is asked; admitted, it leads
  */
+import { hash } from 'node:crypto'
 import {
   type CacheRules,
   type Choice,
   cacheKey,
   choose,
+  codingsOf,
   type Flights,
   invalidated,
+  isPlain,
   type Parameters,
   type Purge,
+  type Served,
   type Stored,
   type StoredResponse,
   serve,
+  type Warming,
 } from '#cache'
 import { type FieldLines, fieldValue, type RequestHead, without } from '#http'
 import { BoundedMap } from '#kit'
@@ -26,7 +31,15 @@ import type { Exchange } from '../exchange.ts'
 import { isConditional, originFields, unconditional } from '../forwarding.ts'
 import type { SiteRuntime } from '../house.ts'
 import { Collapsing } from './collapsing.ts'
-import { type Fill, Filling, type Fillings, type Instead, type Landing, type Plan } from './filling.ts'
+import {
+  type Fill,
+  Filling,
+  type Fillings,
+  type Instead,
+  type Landing,
+  type Plan,
+  type Written,
+} from './filling.ts'
 import type { LibraryHandlers, LibraryPort } from './library-port.ts'
 import { Refresher } from './refresher.ts'
 import type { Shelf } from './shelf.ts'
@@ -47,9 +60,10 @@ export interface CacheHost {
 export interface SiteCache {
   readonly rules: CacheRules
   readonly parameters: Parameters
+  readonly warming: Warming
 }
 
-export type LibraryLine = Pick<LibraryPort, 'want' | 'stored' | 'used' | 'invalidated' | 'landed'>
+export type LibraryLine = Pick<LibraryPort, 'want' | 'stored' | 'used' | 'invalidated' | 'landed' | 'seen'>
 
 export interface CacheDeskOptions {
   readonly host: CacheHost
@@ -73,6 +87,10 @@ const REJECTED_MS = 600_000
 /** The origin could not give a page: so long what is stored serves before it is asked again. */
 const FAILED_KEPT = 4096
 const FAILED_MS = 1000
+/** A larger body teaches nothing of parameters. */
+const MOST_DIGESTED = 1_048_576
+/** A page that serves is looked at so often. */
+const SEEN_AGAIN_MS = 15_000
 
 /** Methods that change nothing (RFC 9110 §9.2.1). */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
@@ -87,12 +105,14 @@ const ONLY_IF_CACHED: Instead = {
   reason: '',
 }
 
-export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed'> {
+export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'seen'> {
   readonly #options: CacheDeskOptions
   readonly #collapsing: Collapsing
   readonly #refresher: Refresher
   readonly #rejected = new BoundedMap<string, number>(REJECTED_KEPT)
   readonly #failed = new BoundedMap<string, number>(FAILED_KEPT)
+  readonly #seenAtMs = new WeakMap<Uint8Array, number>()
+  #unstored = 0
   #copyBytes = 0
 
   constructor(options: CacheDeskOptions) {
@@ -224,6 +244,14 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed'> {
     this.#options.library.invalidated([key])
   }
 
+  saw({ plan }: Filling, status: number, response?: StoredResponse): void {
+    const { site, request } = plan
+    if (!site.gate.learning || !isAnonymous(request)) return
+    // What is not stored may be another page each time: it is none that another may stand for.
+    if (response === undefined) this.#sight(site, request, status, `not stored ${++this.#unstored}`)
+    else if (isComparable(response)) this.#sight(site, request, status, digestOf(response.body))
+  }
+
   copying({ plan }: Filling): void {
     if (plan.leads) this.#collapsing.copying(plan.key)
   }
@@ -269,6 +297,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed'> {
     if (mayLead && this.#collapsing.follow(exchange, key)) return true
     this.#plan(exchange, {
       key,
+      site,
       request: head,
       rules: this.#options.siteOf(site).rules,
       forwarded: why,
@@ -283,6 +312,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed'> {
     const { stored, conditions, ifError } = choice
     const plan: Plan = {
       key,
+      site,
       request: head,
       rules: this.#options.siteOf(site).rules,
       forwarded: choice.why,
@@ -308,8 +338,15 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed'> {
 
   #serve(exchange: Exchange, stored: Stored, status: string, reason: Instead['reason']): void {
     this.#options.library.used(stored.response)
-    const served = serve(stored, exchange.head, this.nowMs(), { status })
-    this.#options.host.serveStored(exchange, { served, reason })
+    const { head, site } = exchange
+    const nowMs = this.nowMs()
+    this.#options.siteOf(site).warming.used(stored.response.key, nowMs)
+    if (site.gate.learning && status === 'hit') this.#sawAgain(site, head, stored, nowMs)
+    const written = isPlain(head) ? writtenOf(stored, head, nowMs, status) : undefined
+    this.#options.host.serveStored(
+      exchange,
+      new StoredAnswer({ stored, head, nowMs, status }, reason, written),
+    )
   }
 
   /**
@@ -337,6 +374,29 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed'> {
     const request: RequestHead = { method: 'GET', target, version, host, fields: impersonal(fields) }
     const background = { site, target, route, fields: impersonal(originFields(exchange)) }
     this.#refresher.start(background, new Filling({ ...plan, request, leads: true }, this))
+  }
+
+  /** Served from the store it is the same page still, as the origin wants it. */
+  #sawAgain(site: SiteRuntime, head: RequestHead, { response }: Stored, nowMs: number): void {
+    const { body, status } = response
+    if (nowMs - (this.#seenAtMs.get(body) ?? 0) < SEEN_AGAIN_MS) return
+    this.#seenAtMs.set(body, nowMs)
+    if (isAnonymous(head) && isComparable(response)) this.#sight(site, head, status, digestOf(body))
+  }
+
+  #sight(site: SiteRuntime, head: RequestHead, status: number, digest: string): void {
+    const { target, fields, host } = head
+    const { br, gzip } = codingsOf(fields)
+    const sight = {
+      site: site.name,
+      target,
+      digest,
+      status,
+      variant: `${host} ${br} ${gzip}`,
+      atMs: this.nowMs(),
+    }
+    this.#options.siteOf(site).parameters.learn(target, digest, status, sight.atMs, sight.variant)
+    this.#options.library.seen(sight)
   }
 
   #wasRejected(key: string): boolean {
@@ -373,6 +433,55 @@ class Invalidation implements Fill {
   completed(): void {}
   abandoned(): void {}
   standIn(): undefined {}
+}
+
+/** What was stored, made into an answer when it is asked for in that form. */
+class StoredAnswer implements Instead {
+  readonly reason: Instead['reason']
+  readonly written?: Written
+  readonly #of: { stored: Stored; head: RequestHead; nowMs: number; status: string }
+
+  constructor(
+    of: { stored: Stored; head: RequestHead; nowMs: number; status: string },
+    reason: Instead['reason'],
+    written: Written | undefined,
+  ) {
+    this.#of = of
+    this.reason = reason
+    if (written !== undefined) this.written = written
+  }
+
+  get served(): Served {
+    const { stored, head, nowMs, status } = this.#of
+    return serve(stored, head, nowMs, { status })
+  }
+}
+
+function writtenOf(stored: Stored, head: RequestHead, nowMs: number, status: string): Written {
+  const form = stored.formFor(codingsOf(head.fields))
+  return {
+    status: stored.response.status,
+    head: stored.headIn(form),
+    tail: `${stored.ageS(nowMs)}\r\nCache-Status: Digue; ${status}\r\n`,
+    body: stored.bodyIn(form),
+  }
+}
+
+const digests = new WeakMap<Uint8Array, string>()
+
+function digestOf(body: Uint8Array): string {
+  let digest = digests.get(body)
+  if (digest === undefined) digests.set(body, (digest = hash('sha1', body, 'base64url')))
+  return digest
+}
+
+/** A page that is the same for all but for its coding: what differs is due to its parameters. */
+function isComparable({ vary, body }: StoredResponse): boolean {
+  return body.length <= MOST_DIGESTED && vary.every((name) => name === 'accept-encoding')
+}
+
+function isAnonymous({ fields }: RequestHead): boolean {
+  return fieldValue(fields, 'cookie') === undefined && fieldValue(fields, 'authorization') === undefined
 }
 
 function leaderPlan({ fill }: Exchange): Plan | undefined {

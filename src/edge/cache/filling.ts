@@ -17,20 +17,34 @@ import {
   storability,
 } from '#cache'
 import type { FieldLines, RequestHead } from '#http'
+import type { SiteRuntime } from '../house.ts'
 
 /** Something stored that is sent in place of the origin's answer. */
 export interface Instead {
   readonly served: Served
   /** Of the log: '' when the origin has confirmed it. */
   readonly reason: '' | 'stale' | 'emergency'
+  /** The same ready to be written to HTTP/1.1, for the most frequent answer: a whole page. */
+  readonly written?: Written
+}
+
+/** `head` ends with "Age: "; `tail` is the age and what else is said, without the empty line. */
+export interface Written {
+  readonly status: number
+  readonly head: Buffer
+  readonly tail: string
+  readonly body: Uint8Array
 }
 
 /** What a relay tells of the origin's answer, and asks. */
 export interface Fill {
   /** The fields to ask the origin with in place of the client's own conditions and ranges; undefined: leave them. */
   readonly conditions: FieldLines | undefined
-  /** Its final head has come. `copy`: tell the body. `instead`: send `instead`, the answer is of no use. */
-  answered(status: number, fields: () => FieldLines): 'pass' | 'copy' | 'instead'
+  /**
+   * Its final head has come. `copy`: tell the body. `instead`: send `instead`, the answer is of no use.
+   * `isSilent`: none of its fields says for how long it may be kept.
+   */
+  answered(status: number, fields: () => FieldLines, isSilent?: boolean): 'pass' | 'copy' | 'instead'
   readonly instead: Instead | undefined
   /** Body bytes without transfer coding; they are the caller's again afterwards. */
   data(bytes: Uint8Array): void
@@ -48,6 +62,7 @@ export type Landing = 'stored' | 'rejected' | 'failed' | 'abandoned'
 
 export interface Plan {
   readonly key: string
+  readonly site: SiteRuntime
   /** As the origin is asked, without what is Digue's own. */
   readonly request: RequestHead
   readonly rules: CacheRules
@@ -74,6 +89,8 @@ export interface Fillings {
   keep(response: StoredResponse): Stored | undefined
   /** What was stored is not what the origin says any more. */
   forget(key: string): void
+  /** The origin's answer to a plain GET, stored or not: what it teaches of its target's parameters. */
+  saw(filling: Filling, status: number, response?: StoredResponse): void
   /** The head of an answer that will be copied has come. */
   copying(filling: Filling): void
   landed(filling: Filling, how: Landing): void
@@ -117,7 +134,7 @@ export class Filling implements Fill {
     return ['cache-status', `Digue; fwd=${this.plan.forwarded}${stored}`]
   }
 
-  answered(status: number, fields: () => FieldLines): 'pass' | 'copy' | 'instead' {
+  answered(status: number, fields: () => FieldLines, isSilent = false): 'pass' | 'copy' | 'instead' {
     const { plan } = this
     this.#receivedAtMs = this.#shared.nowMs()
     if (plan.validates !== undefined && plan.conditions !== undefined && status === 304) {
@@ -131,6 +148,8 @@ export class Filling implements Fill {
       this.#instead = instead
       return 'instead'
     }
+    const isWanted = plan.validates !== undefined || plan.rules.isEmergencyPath(plan.request.target)
+    if (isSilent && !isWanted) return this.#reject(status)
     const response = { status, fields: fields() }
     if (plan.request.method === 'HEAD') {
       this.#head(response)
@@ -141,8 +160,7 @@ export class Filling implements Fill {
     if (!may.store) {
       // A stored page that the origin now answers otherwise is of yesterday.
       if (plan.validates !== undefined && status < 500) this.#shared.forget(plan.key)
-      this.#end('rejected')
-      return 'pass'
+      return this.#reject(status)
     }
     const { purpose, vary, variant } = may
     this.#draft = { key: plan.key, purpose, vary, variant, status, fields: may.fields, ...times }
@@ -174,7 +192,9 @@ export class Filling implements Fill {
       body.set(chunk, at)
       at += chunk.length
     }
-    this.#end(this.#shared.keep({ ...this.#draft, body }) === undefined ? 'rejected' : 'stored')
+    const response = { ...this.#draft, body }
+    this.#shared.saw(this, response.status, response)
+    this.#end(this.#shared.keep(response) === undefined ? 'rejected' : 'stored')
   }
 
   abandoned(): void {
@@ -208,6 +228,8 @@ export class Filling implements Fill {
     const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
     const updated = refresh(validated, { status: 304, fields }, times)
     const stored = updated === undefined ? undefined : this.#shared.keep(updated)
+    // It confirms something else, or what may not be kept any longer: good for one answer, and no more.
+    if (stored === undefined) this.#shared.forget(plan.key)
     const status = `fwd=${plan.forwarded}; fwd-status=304`
     const served = serve(stored ?? validated, plan.request, this.#shared.nowMs(), { status })
     this.#instead = { served, reason: '' }
@@ -220,10 +242,15 @@ export class Filling implements Fill {
     if (validates !== undefined && response.status === 200) {
       const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
       const updated = refresh(validates, response, times)
-      if (updated === undefined) this.#shared.forget(key)
-      else this.#shared.keep(updated)
+      if (updated === undefined || this.#shared.keep(updated) === undefined) this.#shared.forget(key)
     }
     this.#end('rejected')
+  }
+
+  #reject(status: number): 'pass' {
+    this.#shared.saw(this, status)
+    this.#end('rejected')
+    return 'pass'
   }
 
   #end(how: Landing): void {

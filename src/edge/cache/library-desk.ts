@@ -160,6 +160,7 @@ export class LibraryDesk {
         this.#invalidate(line, message.keys)
         break
       case 'landed':
+      case 'seen':
         this.#tell(message, line)
         break
       default:

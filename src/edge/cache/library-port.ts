@@ -6,7 +6,13 @@
 import type { MessagePort } from 'node:worker_threads'
 import { type Purge, type StoredResponse, storedBytes } from '#cache'
 import { BoundedMap } from '#kit'
-import { type EdgeToLibrary, inSharedMemory, type LibraryToEdge, responseId } from './library-protocol.ts'
+import {
+  type EdgeToLibrary,
+  inSharedMemory,
+  type LibraryToEdge,
+  responseId,
+  type Sight,
+} from './library-protocol.ts'
 
 const USED_MS = 250
 const MOST_USED = 4096
@@ -30,6 +36,7 @@ export interface LibraryHandlers {
   /** All that the library has under a key, none among it: to be put on the shelf; who wanted it is told after that. */
   found(key: string, responses: readonly StoredResponse[]): void
   landed(key: string): void
+  seen(sight: Sight): void
   /** All that is on the shelf, for a library that was started again. */
   shelf(): Iterable<StoredResponse>
 }
@@ -124,6 +131,11 @@ export class LibraryPort {
     this.#send({ type: 'landed', key })
   }
 
+  /** In calm weather: all threads learn from it. */
+  seen(sight: Sight): void {
+    this.#send({ type: 'seen', sight })
+  }
+
   /** The library was started again. It hears what this thread knows, in slices. */
   replace(port: MessagePort): void {
     this.#port.close()
@@ -170,6 +182,9 @@ export class LibraryPort {
         break
       case 'landed':
         this.#handlers.landed(message.key)
+        break
+      case 'seen':
+        this.#handlers.seen(message.sight)
         break
       case 'taken':
         this.#inTransitBytes = Math.max(0, this.#inTransitBytes - message.bytes)

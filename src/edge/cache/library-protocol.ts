@@ -29,6 +29,21 @@ export type EdgeToLibrary =
   | { readonly type: 'invalidated'; readonly keys: readonly (readonly [key: string, atMs: number])[] }
   /** The leader of a flight is back: passed on to the other edges. */
   | { readonly type: 'landed'; readonly key: string }
+  /** A page as calm weather shows it: passed on to the other edges. */
+  | { readonly type: 'seen'; readonly sight: Sight }
+
+/** What teaches which query parameters change a page (`Parameters.learn`). */
+export interface Sight {
+  /** The site's first host. */
+  readonly site: string
+  readonly target: string
+  /** Of the body as the origin sent it. */
+  readonly digest: string
+  readonly status: number
+  readonly variant: string
+  /** Wall clock, ms. */
+  readonly atMs: number
+}
 
 /**
  * The library to an edge thread. Racy by design: `dropped` may meet a newer response that the library
@@ -44,6 +59,7 @@ export type LibraryToEdge =
   /** Answer to `wanted`: all variants; none when it is absent. */
   | { readonly type: 'found'; readonly key: string; readonly responses: readonly StoredResponse[] }
   | { readonly type: 'landed'; readonly key: string }
+  | { readonly type: 'seen'; readonly sight: Sight }
   /** So many bytes of `stored` have been taken in: what is under way is bounded by it. */
   | { readonly type: 'taken'; readonly bytes: number }
 

@@ -61,6 +61,8 @@ export class Listener implements LibraryHandlers {
     this.#note(`found ${responses.length} ${key}`)
   }
 
+  seen(): void {}
+
   landed(key: string): void {
     this.#note(`landed ${key}`)
   }

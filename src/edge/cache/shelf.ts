@@ -9,6 +9,8 @@ import { type CacheRules, type Purge, purges, Stored, type StoredResponse, store
 
 /** The library's messages are under way for a while. */
 const BEYOND_LIBRARY = 1.25
+/** Of one page: an origin may vary it by what clients make up. */
+const MOST_VARIANTS = 64
 
 export interface ShelfOptions {
   /** What the library keeps in memory. */
@@ -47,7 +49,10 @@ export class Shelf {
     return this.#byKey.get(key) ?? NONE
   }
 
-  /** In place of an older one of the same key and variant; one that is older than what is there is left out. */
+  /**
+   * In place of an older one of the same key and variant. Undefined: not kept, because it is older than what is
+   * there, or may not be stored any more.
+   */
   put(response: StoredResponse): Stored | undefined {
     const rules = this.#options.rulesOf(response.key)
     if (rules === undefined) return undefined
@@ -55,11 +60,18 @@ export class Shelf {
     const at = variants?.findIndex(({ response: { variant } }) => variant === response.variant) ?? -1
     if (at >= 0 && variants![at]!.response.receivedAtMs > response.receivedAtMs) return undefined
     const stored = new Stored(response, rules)
+    if (!stored.isStorable) return undefined
     if (variants === undefined) this.#byKey.set(response.key, [stored])
     else if (at >= 0) {
       this.#bytes -= storedBytes(variants[at]!.response)
       variants[at] = stored
-    } else variants.push(stored)
+    } else {
+      if (variants.length >= MOST_VARIANTS) {
+        this.#options.count('cache-variants-full')
+        this.#bytes -= storedBytes(variants.shift()!.response)
+      }
+      variants.push(stored)
+    }
     this.#bytes += storedBytes(response)
     this.#keepWithin()
     return stored

@@ -1,13 +1,17 @@
 /** An edge thread's cache put together: shelf, line to the library, desk. */
 import type { MessagePort } from 'node:worker_threads'
-import { type CacheRules, Flights, Parameters } from '#cache'
+import { type CacheRules, Flights, Parameters, Warming } from '#cache'
 import type { CacheConfig } from '#config'
 import { NeverChallenged } from '#recognise'
-import type { House, SiteRuntime } from '../house.ts'
+import type { EdgeHouse, SiteRuntime } from '../house.ts'
 import { CacheDesk, type CacheHost, type SiteCache } from './cache-desk.ts'
 import { KeySummary } from './key-summary.ts'
 import { LibraryPort } from './library-port.ts'
+import type { Sight } from './library-protocol.ts'
 import { Shelf } from './shelf.ts'
+
+/** Of an origin with nothing else to do. */
+const WARMED_PER_SECOND = 20
 
 /** What the main side gives a thread for it. */
 export interface CacheStart {
@@ -21,10 +25,10 @@ export interface CacheStart {
 export class ThreadCache {
   readonly desk: CacheDesk
   readonly #library: LibraryPort
-  readonly #house: House
+  readonly #house: EdgeHouse
   readonly #sites = new WeakMap<CacheConfig, SiteCache>()
 
-  constructor(start: CacheStart, thread: number, house: House, host: CacheHost) {
+  constructor(start: CacheStart, thread: number, house: EdgeHouse, host: CacheHost) {
     this.#house = house
     const count = (counter: string) => house.count(counter)
     const shelf = new Shelf({
@@ -40,6 +44,7 @@ export class ThreadCache {
       purged: (what) => this.desk.purged(what),
       found: (key, responses) => this.desk.found(key, responses),
       landed: (key) => this.desk.landedElsewhere(key),
+      seen: (sight) => this.#learn(sight),
       shelf: () => shelf.responses(),
     } satisfies ConstructorParameters<typeof LibraryPort>[1]
     this.#library = new LibraryPort(start.port, handlers)
@@ -65,11 +70,17 @@ export class ThreadCache {
     this.#library.close()
   }
 
+  #learn({ site, target, digest, status, atMs, variant }: Sight): void {
+    const runtime = this.#house.sites.get(site)
+    if (runtime !== undefined) this.#siteOf(runtime).parameters.learn(target, digest, status, atMs, variant)
+  }
+
   #siteOf({ config: { cache } }: Pick<SiteRuntime, 'config'>): SiteCache {
     let site = this.#sites.get(cache)
     if (site === undefined) {
       const parameters = new Parameters({ known: cache.parameters })
-      this.#sites.set(cache, (site = { rules: rulesOf(cache), parameters }))
+      const warming = new Warming({ mostPerSecond: WARMED_PER_SECOND })
+      this.#sites.set(cache, (site = { rules: rulesOf(cache), parameters, warming }))
     }
     return site
   }

@@ -12,6 +12,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Outcome } from '#admission'
+import type { Served } from '#cache'
 import {
   ChunkedScanner,
   ELSEWHERE,
@@ -394,21 +395,25 @@ class FastConnection extends Deadline implements Carrier, Relay {
   }
 
   serve(exchange: Exchange, instead: Instead): void {
-    const { status, fields, body } = instead.served
     this.#serving = instead
-    this.#status = status
     if (this.#transport.draining) this.#close = true
+    const { written } = instead
+    const { status, body } = written ?? instead.served
+    this.#status = status
     this.#bodyBytes = body.length
-    const close = this.#close ? 'connection: close\r\n' : ''
-    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fieldText(fields)}${close}\r\n`
+    const close = this.#close ? 'connection: close\r\n\r\n' : '\r\n'
+    const tail = written === undefined ? headText(instead.served) + close : written.tail + close
+    const headBytes = written === undefined ? 0 : written.head.length
     if (body.length <= MOST_COPIED) {
-      const out = outBuffer(head.length + body.length)
-      const at = out.write(head, 0, 'latin1')
+      const out = outBuffer(headBytes + tail.length + body.length)
+      if (written !== undefined) out.set(written.head, 0)
+      const at = headBytes + out.write(tail, headBytes, 'latin1')
       out.set(body, at)
       this.#write(out, at + body.length)
     } else {
       this.#socket.cork()
-      this.#socket.write(head, 'latin1')
+      if (written !== undefined) this.#socket.write(written.head)
+      this.#socket.write(tail, 'latin1')
       // Not a copy: everybody who reads slowly reads the same bytes.
       this.#socket.write(body)
       this.#socket.uncork()
@@ -480,7 +485,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
     const { framing } = head
     const { fill } = exchange
     if (fill !== undefined) {
-      const wish = fill.answered(head.status, () => head.fields)
+      const wish = fill.answered(head.status, () => head.fields, !head.saysHowLong)
       if (wish === 'instead') {
         // The rest of its body is of no use to anybody.
         if (!last) this.#upstream?.abort()
@@ -728,6 +733,10 @@ function fieldText(fields: readonly string[]): string {
   let text = ''
   for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`
   return text
+}
+
+function headText({ status, fields }: Served): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fieldText(fields)}`
 }
 
 function requestText(method: string, target: string, fields: readonly string[]): string {
