@@ -2,7 +2,8 @@
  * Part `hits`: how many stored responses does one core serve, against nginx? CPU per hit from /proc, in
  * alternating rounds, so that a ratio is taken within one.
  */
-import { get } from 'node:http'
+import { get as getPlain } from 'node:http'
+import { get as getTls } from 'node:https'
 import { type Contender, cpuPer, inTurns, ratio } from '../lib/paired.ts'
 import { makePlace, removeFolder } from '../lib/place.ts'
 import { BenchError } from '../lib/processes.ts'
@@ -66,7 +67,7 @@ export const hits: Part = {
           const path = `/size/${size}`
           const these = up.filter(({ peer }) => way === 'http' || peer.tlsPort > 0)
           for (const one of these) {
-            await isWhole(one, path, size)
+            await isWhole(one, way, path, size)
             await WAYS[way](one, path, 1)
           }
           const results = await inTurns(these, rounds, (one) => measure(one, origin, way, path, seconds))
@@ -109,9 +110,12 @@ async function measure(
 }
 
 /** Throws unless the server answers with the whole body: a short one would be served fast. */
-async function isWhole(one: Contender, path: string, size: number): Promise<void> {
+async function isWhole(one: Contender, way: Way, path: string, size: number): Promise<void> {
+  const isTls = way !== 'http'
+  const [get, port] = isTls ? [getTls, one.peer.tlsPort] : [getPlain, one.peer.port]
   const bytes = await new Promise<number>((resolve, reject) => {
-    const asked = get({ host: '127.0.0.1', port: one.peer.port, path, timeout: 5000 }, (response) => {
+    const where = { host: '127.0.0.1', port, path, timeout: 5000, rejectUnauthorized: false }
+    const asked = get(where, (response) => {
       let got = 0
       response.on('data', (data: Buffer) => {
         got += data.length
@@ -123,7 +127,10 @@ async function isWhole(one: Contender, path: string, size: number): Promise<void
     asked.on('error', reject)
   })
   if (bytes !== size)
-    throw new BenchError('BENCH_BAD_ANSWERS', `${one.name}: ${bytes} bytes of ${path}, expected ${size}`)
+    throw new BenchError(
+      'BENCH_BAD_ANSWERS',
+      `${one.name}, ${way}: ${bytes} bytes of ${path}, expected ${size}`,
+    )
 }
 
 function report(
