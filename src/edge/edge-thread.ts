@@ -25,6 +25,7 @@ import { Pipeline } from './pipeline.ts'
 const TICK_MS = 10
 const REPORT_MS = 250
 const PACE_MS = 1000
+const WARM_MS = 1000
 /** Reports between two that tell route costs. */
 const ROUTES_EVERY = 240
 /** With more sites than this only those where something happened are in a report. */
@@ -120,6 +121,14 @@ export class EdgeThread {
     })
   }
 
+  #warm(): void {
+    if (this.#cache === undefined) return
+    for (const site of this.#house.sites.values()) {
+      const { limit, inFlight } = this.#capacity.state(this.#memory.get(site.name)!.slot)
+      this.#cache.desk.warm(site, 1 - inFlight / Math.max(1, limit))
+    }
+  }
+
   #openCache(start: CacheStart, host: CacheHost): CacheDesk {
     this.#cache = new ThreadCache(start, this.#start.thread, this.#house, host)
     return this.#cache.desk
@@ -160,6 +169,8 @@ export class EdgeThread {
     this.#every(TICK_MS, () => this.#pipeline.tick())
     this.#every(REPORT_MS, () => this.#report())
     this.#every(PACE_MS, () => this.#crawlers.tick(performance.now()))
+    // One thread sees enough of what is wanted, and all get what it refreshes.
+    if (thread === 0) this.#every(WARM_MS, () => this.#warm())
     this.#every(PACE_MS, () => this.#watch.check(PACE_MS, this.#house.config.limits.minBytesPerSecond))
     void this.#wake()
     this.#post({ type: 'ready', ports: this.#listeners.ports })

@@ -8,12 +8,15 @@
  * and stop compressing (nginx's gzip_proxied is off by default). Nginx and HAProxy send none either.
  * No Expect: Digue answers that itself, once the request is admitted.
  */
+
+import type { SiteConfig } from '#config'
 import {
   endToEndFields,
   equalsIgnoringCase,
   type FieldLines,
   fieldValue,
   isForwardingField,
+  type RequestHead,
   without,
 } from '#http'
 import type { Exchange } from './exchange.ts'
@@ -45,7 +48,21 @@ export function forwardingFields(exchange: Exchange, host: string): string[] {
 export function originFields(exchange: Exchange): string[] {
   const { fields, host } = exchange.head
   const asked = fieldValue(fields, 'host') ?? host
-  const sent = ['Host', exchange.site.config.originHost ?? asked]
+  const sent = passedFields(exchange.head, exchange.site.config.originHost ?? asked)
+  sent.push(...forwardingFields(exchange, asked))
+  return sent
+}
+
+/** The same for a request of Digue's own, which no client has made: nothing is said of one. */
+export function ownRequestFields({ fields, host }: RequestHead, site: SiteConfig, secure: boolean): string[] {
+  const asked = fieldValue(fields, 'host') ?? host
+  const sent = passedFields({ fields: impersonal(fields) }, site.originHost ?? asked)
+  sent.push('X-Forwarded-Host', asked, 'X-Forwarded-Proto', secure ? 'https' : 'http')
+  return sent
+}
+
+function passedFields({ fields }: Pick<RequestHead, 'fields'>, host: string): string[] {
+  const sent = ['Host', host]
   const kept = endToEndFields(fields)
   for (let i = 0; i < kept.length; i += 2) {
     const name = kept[i]!
@@ -53,7 +70,6 @@ export function originFields(exchange: Exchange): string[] {
       continue
     sent.push(name, kept[i + 1]!)
   }
-  sent.push(...forwardingFields(exchange, asked))
   return sent
 }
 
@@ -72,8 +88,13 @@ export function isConditional(fields: FieldLines): boolean {
   return CONDITIONS.some((name) => fieldValue(fields, name) !== undefined)
 }
 
-export function unconditional(fields: FieldLines): readonly string[] {
+function unconditional(fields: FieldLines): readonly string[] {
   return CONDITIONS.reduce((kept: readonly string[], name) => without(kept, name), fields)
+}
+
+/** `fields` without what is somebody's own, and without conditions. */
+export function impersonal(fields: FieldLines): readonly string[] {
+  return without(without(unconditional(fields), 'cookie'), 'authorization')
 }
 
 /** The fields to ask the origin with: the client's, or with the cache's conditions in place of the client's. */

@@ -23,12 +23,14 @@ import {
   type Stored,
   type StoredResponse,
   serve,
+  uriKey,
   type Warming,
 } from '#cache'
-import { type FieldLines, fieldValue, type RequestHead, without } from '#http'
+import { type FieldLines, fieldValue, type RequestHead } from '#http'
 import { BoundedMap } from '#kit'
+import { routeOf } from '#recognise'
 import type { Exchange } from '../exchange.ts'
-import { isConditional, originFields, unconditional } from '../forwarding.ts'
+import { impersonal, isConditional, ownRequestFields } from '../forwarding.ts'
 import type { SiteRuntime } from '../house.ts'
 import { Collapsing } from './collapsing.ts'
 import {
@@ -87,6 +89,8 @@ const REJECTED_MS = 600_000
 /** The origin could not give a page: so long what is stored serves before it is asked again. */
 const FAILED_KEPT = 4096
 const FAILED_MS = 1000
+/** Twice what `Warming` knows. */
+const ASKED_KEPT = 512
 /** A larger body teaches nothing of parameters. */
 const MOST_DIGESTED = 1_048_576
 /** A page that serves is looked at so often. */
@@ -111,6 +115,8 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   readonly #refresher: Refresher
   readonly #rejected = new BoundedMap<string, number>(REJECTED_KEPT)
   readonly #failed = new BoundedMap<string, number>(FAILED_KEPT)
+  /** How pages were asked for that may be refreshed ahead. */
+  readonly #asked = new BoundedMap<string, RequestHead>(ASKED_KEPT)
   readonly #seenAtMs = new WeakMap<Uint8Array, number>()
   #unstored = 0
   #copyBytes = 0
@@ -138,7 +144,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     if (exchange.carrier.serve === undefined) return false
     if (!site.config.cache.enabled || site.config.mode === 'observe') return false
     if (!SAFE.has(head.method)) {
-      exchange.fill = new Invalidation(head, exchange.secure, (key) => this.forget(key))
+      exchange.fill = this.#unsafe(exchange)
       return false
     }
     const key = hasBody(head) ? undefined : cacheKey(head, exchange.secure)
@@ -259,6 +265,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   landed({ plan }: Filling, how: Landing): void {
     const { key } = plan
     const now = this.nowMs()
+    if (how === 'stored' && plan.leads) this.#asked.set(key, impersonalHead(plan.request))
     if (how === 'rejected') this.#rejected.set(key, now + REJECTED_MS)
     else if (how === 'failed') this.#failed.set(key, now + FAILED_MS)
     else if (how === 'stored') this.#rejected.delete(key)
@@ -307,6 +314,16 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     return false
   }
 
+  #unsafe({ head, site, secure }: Exchange): Fill {
+    const key = head.method === 'POST' ? uriKey(head, secure) : undefined
+    const { rules } = this.#options.siteOf(site)
+    const page =
+      key === undefined
+        ? undefined
+        : new Filling({ key, site, request: head, rules, forwarded: 'method', leads: false }, this)
+    return new UnsafeFill(head, secure, (stale) => this.forget(stale), page)
+  }
+
   #validate(exchange: Exchange, key: string, choice: Extract<Choice, { action: 'validate' }>): boolean {
     const { site, head } = exchange
     const { stored, conditions, ifError } = choice
@@ -323,7 +340,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     }
     const hasFailed = this.#hasFailed(key)
     if (choice.whileRevalidate || (ifError && (hasFailed || isOverloaded(site)))) {
-      if (!hasFailed) this.#refresh(exchange, plan)
+      if (!hasFailed) this.#refresh(plan, exchange.route)
       this.#serve(exchange, stored, 'hit; detail=stale', 'stale')
       return true
     }
@@ -363,17 +380,48 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     return true
   }
 
-  /** Behind the back of whoever is served meanwhile. */
-  #refresh(exchange: Exchange, plan: Plan): void {
+  /** Behind the back of whoever is served meanwhile, or ahead of time. */
+  #refresh(plan: Plan, route: string): void {
     const { vary } = plan.validates!.response
     // What is somebody's own is not asked for on nobody's behalf.
     if (vary.includes('cookie') || vary.includes('authorization')) return
     if (!this.#refresher.hasRoom || this.#collapsing.begin(plan.key) === 'flies') return
-    const { head, site, route } = exchange
-    const { target, version, host, fields } = head
-    const request: RequestHead = { method: 'GET', target, version, host, fields: impersonal(fields) }
-    const background = { site, target, route, fields: impersonal(originFields(exchange)) }
-    this.#refresher.start(background, new Filling({ ...plan, request, leads: true }, this))
+    const { site } = plan
+    const request = impersonalHead(plan.request)
+    const fields = ownRequestFields(request, site.config, plan.key.startsWith('https:'))
+    const filling = new Filling({ ...plan, request, leads: true }, this)
+    this.#refresher.start({ site, target: request.target, route, fields }, filling)
+  }
+
+  /** Refreshes what visitors will want next: about once a second, in one thread. `spareRatio`: of the origin's capacity. */
+  warm(site: SiteRuntime, spareRatio: number): void {
+    if (!site.config.cache.enabled || site.config.mode === 'observe') return
+    const { rules, warming } = this.#options.siteOf(site)
+    const nowMs = this.nowMs()
+    const newestOf = (key: string) => this.#options.shelf.get(key).at(-1)
+    const freshnessOf = (key: string) => {
+      const stored = newestOf(key)
+      return stored && { leftMs: stored.ttlMs(nowMs), lifetimeMs: stored.lifetime.ms }
+    }
+    for (const key of warming.due(nowMs, freshnessOf, { isArmed: false, spareRatio })) {
+      const request = this.#asked.get(key)
+      const stored = newestOf(key)!
+      // Restored from disk, and asked for by nobody since: whose request would it be?
+      if (request === undefined || stored.response.purpose !== 'reuse') continue
+      this.count('cache-warmed')
+      const { conditions } = stored
+      const plan = {
+        key,
+        site,
+        request,
+        rules,
+        forwarded: 'stale',
+        validates: stored,
+        conditions,
+        leads: true,
+      }
+      this.#refresh(plan, routeOf('GET', request.target))
+    }
   }
 
   /** Served from the store it is the same page still, as the origin wants it. */
@@ -408,30 +456,50 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   }
 }
 
-/** An unsafe request: if it succeeds, what is stored of its target is of yesterday (RFC 9111 §4.4). */
-class Invalidation implements Fill {
+/**
+ * An unsafe request: if it succeeds, what is stored of its target is of yesterday (RFC 9111 §4.4). The answer to a
+ * POST may itself be the page of today, if it says so.
+ */
+class UnsafeFill implements Fill {
   readonly conditions = undefined
   readonly instead = undefined
   readonly ownFields: FieldLines = []
   readonly #head: RequestHead
   readonly #secure: boolean
   readonly #forget: (key: string) => void
+  readonly #page: Filling | undefined
 
-  constructor(head: RequestHead, secure: boolean, forget: (key: string) => void) {
+  constructor(head: RequestHead, secure: boolean, forget: (key: string) => void, page: Filling | undefined) {
     this.#head = head
     this.#secure = secure
     this.#forget = forget
+    this.#page = page
   }
 
-  answered(status: number, fields: () => FieldLines): 'pass' {
-    if (status < 400)
-      for (const key of invalidated(this.#head, this.#secure, { status, fields: fields() })) this.#forget(key)
-    return 'pass'
+  answered(status: number, fields: () => FieldLines): 'pass' | 'copy' {
+    if (status >= 400) return 'pass'
+    const lines = fields()
+    const wish = this.#page?.answered(status, () => lines) === 'copy' ? 'copy' : 'pass'
+    // What takes its place is younger than any request for it.
+    for (const key of invalidated(this.#head, this.#secure, { status, fields: lines }))
+      if (wish === 'pass' || key !== this.#page!.plan.key) this.#forget(key)
+    return wish
   }
 
-  data(): void {}
-  completed(): void {}
-  abandoned(): void {}
+  data(bytes: Uint8Array): void {
+    this.#page?.data(bytes)
+  }
+
+  completed(): void {
+    this.#page?.completed()
+  }
+
+  abandoned(): void {
+    if (this.#page === undefined || this.#page.isOver) return
+    this.#page.abandoned()
+    this.#forget(this.#page.plan.key)
+  }
+
   standIn(): undefined {}
 }
 
@@ -475,6 +543,10 @@ function digestOf(body: Uint8Array): string {
   return digest
 }
 
+function impersonalHead({ target, version, host, fields }: RequestHead): RequestHead {
+  return { method: 'GET', target, version, host, fields: impersonal(fields) }
+}
+
 /** A page that is the same for all but for its coding: what differs is due to its parameters. */
 function isComparable({ vary, body }: StoredResponse): boolean {
   return body.length <= MOST_DIGESTED && vary.every((name) => name === 'accept-encoding')
@@ -497,9 +569,4 @@ function isOverloaded(site: SiteRuntime): boolean {
 function hasBody({ fields }: RequestHead): boolean {
   const length = fieldValue(fields, 'content-length')
   return (length !== undefined && length !== '0') || fieldValue(fields, 'transfer-encoding') !== undefined
-}
-
-/** `fields` as a request on nobody's behalf may repeat them. */
-function impersonal(fields: FieldLines): readonly string[] {
-  return without(without(unconditional(fields), 'cookie'), 'authorization')
 }

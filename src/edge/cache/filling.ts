@@ -141,11 +141,12 @@ export class Filling implements Fill {
       this.#confirm(plan.validates, fields())
       return 'instead'
     }
-    if (IS_FAILURE.has(status)) {
-      const instead = this.#standIn(`fwd=${plan.forwarded}; fwd-status=${status}`)
-      this.#end('failed')
-      if (instead === undefined) return 'pass'
+    const instead = IS_FAILURE.has(status)
+      ? this.#standIn(`fwd=${plan.forwarded}; fwd-status=${status}`)
+      : undefined
+    if (instead !== undefined) {
       this.#instead = instead
+      this.#end('failed')
       return 'instead'
     }
     const isWanted = plan.validates !== undefined || plan.rules.isEmergencyPath(plan.request.target)
@@ -230,6 +231,7 @@ export class Filling implements Fill {
     const stored = updated === undefined ? undefined : this.#shared.keep(updated)
     // It confirms something else, or what may not be kept any longer: good for one answer, and no more.
     if (stored === undefined) this.#shared.forget(plan.key)
+    else this.#shared.saw(this, stored.response.status, stored.response)
     const status = `fwd=${plan.forwarded}; fwd-status=304`
     const served = serve(stored ?? validated, plan.request, this.#shared.nowMs(), { status })
     this.#instead = { served, reason: '' }
@@ -249,7 +251,7 @@ export class Filling implements Fill {
 
   #reject(status: number): 'pass' {
     this.#shared.saw(this, status)
-    this.#end('rejected')
+    this.#end(IS_FAILURE.has(status) ? 'failed' : 'rejected')
     return 'pass'
   }
 

@@ -11,7 +11,7 @@ import type { Sight } from './library-protocol.ts'
 import { Shelf } from './shelf.ts'
 
 /** Of an origin with nothing else to do. */
-const WARMED_PER_SECOND = 20
+const WARMED_PER_SECOND = 5
 
 /** What the main side gives a thread for it. */
 export interface CacheStart {
