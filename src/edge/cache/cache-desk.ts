@@ -468,6 +468,7 @@ class UnsafeFill implements Fill {
   readonly #secure: boolean
   readonly #forget: (key: string) => void
   readonly #page: Filling | undefined
+  #isCopying = false
 
   constructor(head: RequestHead, secure: boolean, forget: (key: string) => void, page: Filling | undefined) {
     this.#head = head
@@ -483,6 +484,7 @@ class UnsafeFill implements Fill {
     // What takes its place is younger than any request for it.
     for (const key of invalidated(this.#head, this.#secure, { status, fields: lines }))
       if (wish === 'pass' || key !== this.#page!.plan.key) this.#forget(key)
+    this.#isCopying = wish === 'copy'
     return wish
   }
 
@@ -495,9 +497,9 @@ class UnsafeFill implements Fill {
   }
 
   abandoned(): void {
-    if (this.#page === undefined || this.#page.isOver) return
-    this.#page.abandoned()
-    this.#forget(this.#page.plan.key)
+    if (!this.#isCopying || this.#page!.isOver) return
+    this.#page!.abandoned()
+    this.#forget(this.#page!.plan.key)
   }
 
   standIn(): undefined {}
@@ -560,9 +562,12 @@ function leaderPlan({ fill }: Exchange): Plan | undefined {
   return fill instanceof Filling && fill.plan.leads ? fill.plan : undefined
 }
 
-/** Its origin has more to do than it can: what is stored serves a little longer, and further. */
+/**
+ * Its origin has more to do than it can, as posture has it: a short line in calm weather is none. Who is shed before
+ * posture knows gets what is stored all the same.
+ */
 function isOverloaded(site: SiteRuntime): boolean {
-  return !site.gate.learning || site.tally.waiting > 0
+  return !site.gate.learning
 }
 
 /** A GET with a body means something that its target does not tell. */
