@@ -7,7 +7,7 @@ import { connect, createServer, isIPv4 } from 'node:net'
 import { type Config, readConfigFile } from '#config'
 import { CommandError, type Diagnosis, sendCommand } from '#console'
 import { defaultStateFolder, faultList, findSocket, usualConfig, type Whereabouts } from './locate.ts'
-import { EXIT, plain, type Terminal } from './output.ts'
+import { EXIT, MARKS, plain, type Terminal } from './output.ts'
 import { listeningAddresses } from './proc-net.ts'
 
 export interface Finding {
@@ -84,8 +84,6 @@ export async function doctor(flags: DoctorFlags, terminal: Terminal): Promise<vo
   if (findings.some((finding) => finding.level === 'bad' || finding.level === 'warn'))
     process.exitCode = EXIT.failed
 }
-
-const MARKS = { good: 'ok  ', warn: 'WARN', bad: 'BAD ', unknown: '?   ' } as const
 
 function findingsText(findings: readonly Finding[]): string {
   let text = ''

@@ -116,7 +116,7 @@ function onlySite(config: Config): string | undefined {
 }
 
 /** Name (first host) of the site that a host belongs to. */
-function siteFinder(config: Config): (host: string) => string | undefined {
+export function siteFinder(config: Config): (host: string) => string | undefined {
   const names = new Map<string, string>()
   for (const site of config.sites) for (const host of site.hosts) names.set(host, site.hosts[0]!)
   return (host) => {

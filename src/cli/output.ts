@@ -54,6 +54,27 @@ export function table(rows: readonly (readonly string[])[]): string {
     .concat('\n')
 }
 
+/** How a finding is marked. `unknown`: it could not be looked at from here. */
+export const MARKS = { good: 'ok  ', warn: 'WARN', bad: 'BAD ', unknown: '?   ' } as const
+
+export function formatBytes(bytes: number): string {
+  let size = bytes
+  for (const unit of ['B', 'kB', 'MB']) {
+    if (size < 1000) return `${size < 10 && unit !== 'B' ? size.toFixed(1) : Math.round(size)} ${unit}`
+    size /= 1000
+  }
+  return `${size.toFixed(1)} GB`
+}
+
+export function formatShare(ratio: number): string {
+  return `${ratio > 0 && ratio < 0.1 ? (100 * ratio).toFixed(1) : Math.round(100 * ratio)} %`
+}
+
+/** Per second, or whatever the text behind it says. */
+export function formatRate(rate: number): string {
+  return rate >= 10 || rate === 0 ? String(Math.round(rate)) : rate.toFixed(1)
+}
+
 export function formatSpan(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1000))
   if (s < 120) return `${s} s`

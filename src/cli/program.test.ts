@@ -20,6 +20,7 @@ const COMMANDS = [
   'bypass',
   'doctor',
   'decisions',
+  'cache',
   'schema',
 ]
 
@@ -39,6 +40,11 @@ test('commands that ask or tell a running Digue can answer in JSON', async () =>
     assert.match((await digue(name, '--help')).out, /--json/)
   for (const name of ['list', 'add', 'delete'])
     assert.match((await digue('decisions', name, '--help')).out, /--json/)
+  for (const name of ['check', 'status', 'purge']) {
+    const { out } = await digue('cache', name, '--help')
+    assert.match(out, /--json/)
+    assert.match(out, /Examples:\n {2}\S/, name)
+  }
 })
 
 test('with --json an error is JSON on stdout, and the exit code is the same', async () => {
@@ -69,6 +75,13 @@ test('a slip on the command line ends with 2 and a hint', async () => {
     [['decisions', 'add', '--refuse', '--cidr', '192.0.2.0/24', '--for', 'ever'], /duration/],
     [['decisions', 'add', '--cidr', '192.0.2.0/24'], /--allow or --refuse/],
     [['decisions', 'add', '--refuse', '--cidr', '192.0.2.0/24', '--asn', '64496'], /exactly one/],
+    [['cache', 'purge'], /expected a url, a prefix, a host, a tag, or all/],
+    [['cache', 'purge', '--url', '/news'], /--url: expected host and path/],
+    [['cache', 'purge', '--all', '--host', 'a.example.org'], /expected one of them/],
+    [['cache', 'check'], /url/],
+    [['cache', 'check', 'www.example.org'], /expected a page such as https/],
+    [['cache', 'check', 'https://a:b@www.example.org/'], /without user and password/],
+    [['cache', 'check', 'https://www.example.org/', '--origin', '127.0.0.1:80'], /--origin: expected/],
   ]
   for (const [args, hint] of cases) {
     const { code, err } = await digue(...args)

@@ -273,6 +273,65 @@ function build(terminal: Terminal): Command {
     else terminal.out(`Decision ${id} is gone.\n`)
   })
 
+  const cache = command('cache', 'Pages that stay readable when the origin is full or down.', [
+    'digue cache check https://www.example.org/ https://www.example.org/news',
+    'digue cache status',
+    'digue cache purge --url https://www.example.org/news',
+  ])
+  cache
+    .command('check')
+    .description(
+      'Ask for pages, and say of each whether it can be stored, and what in its headers to change.',
+    )
+    .argument('<url...>', 'at most 200 of your own pages; `-` reads them from standard input')
+    .option('--origin <url>', 'ask this origin for them, past whatever stands before it')
+    .option('-c, --config <file>', 'configuration whose rules for the site hold; the usual ones otherwise')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Each page is asked for three times, without cookies: twice as it is, and once with a query
+parameter that it does not know. Nothing else is sent anywhere.
+
+Exit codes: 0 all of them can be shown while the origin is down; 1 some cannot; 2 wrong command line.
+
+Examples:
+  digue cache check https://www.example.org/ https://www.example.org/news
+  digue cache check --origin http://127.0.0.1:3000 https://www.example.org/
+  digue cache check --config /etc/digue/digue.yaml - < pages.txt
+`,
+    )
+    .action(async (urls, flags) => (await import('./cache-check.ts')).cacheCheck(urls, flags, terminal))
+  steered(
+    cache
+      .command('status')
+      .description('What is stored, and how much of the requests it answers.')
+      .addHelpText('after', '\nExamples:\n  digue cache status\n  digue cache status --json\n'),
+  ).action(async (flags) => (await import('./cache-status.ts')).cacheStatus(flags, terminal))
+  steered(
+    cache
+      .command('purge')
+      .description(
+        'Forget stored pages, in memory and on disk: give one of the options, or a tag with a host.',
+      ),
+  )
+    .option('--url <url>', 'this one, with its query exactly, and all its variants')
+    .option('--prefix <prefix>', 'all that begin so, such as www.example.org/news')
+    .option('--host <name>', 'all of a host')
+    .option('--tag <tag>', 'all that the origin gave this tag (Surrogate-Key or Cache-Tag)')
+    .option('--all', 'everything')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  digue cache purge --url https://www.example.org/news?page=2
+  digue cache purge --prefix www.example.org/news
+  digue cache purge --tag article-7 --host www.example.org
+  digue cache purge --all
+`,
+    )
+    .action(async (flags) => (await import('./cache-purge.ts')).purge(flags, terminal))
+
   command('hash-token', 'Hash an API key for `challenge.tokens`; the key is read from standard input.', [
     'openssl rand -hex 24 | tee api-key | digue hash-token',
     'digue hash-token < api-key',

@@ -8,9 +8,13 @@
  */
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { destination, type Logger, pino } from 'pino'
+import { parsePurge } from '#cache'
 import { type Config, formatFault, parseLoopback, type ReadResult } from '#config'
 import {
+  type CacheReport,
+  type CacheStatus,
   type CommandSocket,
   type Commands,
   LiveFigures,
@@ -45,6 +49,8 @@ export interface ServeOptions {
 const DRAIN_MS = 20_000
 const BRAIN_MS = 250
 const SAVE_MS = 60_000
+/** The figures do not wait longer for the library of stored responses. */
+const CACHE_REPORT_MS = 1000
 const MAX_SITES_IN_STATUS = 100
 const MAX_WARNINGS = 20
 
@@ -73,6 +79,7 @@ class Service {
   #edge: Edge | undefined
   #socket: CommandSocket | undefined
   #metricsPort: MetricsPort | undefined
+  #cacheReport: Promise<CacheReport | undefined> | undefined
   #accessLog: AccessLog | undefined
   #timers: NodeJS.Timeout[] = []
   #postures: Policy['postures'] = {}
@@ -120,6 +127,8 @@ class Service {
       this.#edge = await startEdge(config, {
         master: secret,
         policy: this.#brain.policy,
+        // The edge makes it; without it, stored pages are kept in memory only.
+        cacheDirectory: join(config.state, 'cache'),
         weightsOf: (site) => this.#brain.weights(site),
         weights: this.#brain.overallWeights,
         routeCostsOf: (site) => this.#brain.routeCosts(site),
@@ -171,7 +180,7 @@ class Service {
   }
 
   /** Read when they are asked for: with thousands of sites this is no work for every tick. */
-  #figures(): Promise<string> {
+  async #figures(): Promise<string> {
     const { attack, bypass, decisions, postures } = this.#brain.policy
     this.#metrics.policy({ attack, bypass, decisions: decisions.length })
     this.#metrics.sites(
@@ -190,7 +199,19 @@ class Service {
       }),
     )
     if (this.#edge !== undefined) this.#metrics.entrance(this.#edge.entrance)
+    const cache = await Promise.race([this.#reportCache(), delay(CACHE_REPORT_MS, undefined, { ref: false })])
+    if (cache !== undefined) this.#metrics.cache(cache, this.#config.cache)
     return this.#metrics.text()
+  }
+
+  /** Asked once for all that wait: the library answers late when it had to be started again. */
+  #reportCache(): Promise<CacheReport | undefined> {
+    this.#cacheReport ??= (this.#edge?.cacheReport() ?? Promise.resolve(undefined))
+      .catch(() => undefined)
+      .finally(() => {
+        this.#cacheReport = undefined
+      })
+    return this.#cacheReport
   }
 
   #edgeEvent(event: EdgeEvent): void {
@@ -231,6 +252,15 @@ class Service {
         const found = brain().deleteDecision(id)
         if (found) changed({ deleted: id })
         return found
+      },
+      cache: () => this.#cacheStatus(),
+      purge: async (given) => {
+        const what = parsePurge(given)
+        if ('faults' in what) throw new CliError(what.faults.join('\n'))
+        if (this.#edge === undefined) throw new CliError('Digue is still starting; try again in a moment')
+        const removed = await this.#edge.purge(what)
+        this.#log.warn({ purge: what, removed }, 'the operator purged stored pages')
+        return removed
       },
       diagnosis: () => ({
         untrustedForwarder: this.#untrustedForwarder,
@@ -274,6 +304,29 @@ class Service {
       sitesLeftOut: Math.max(0, all.length - MAX_SITES_IN_STATUS),
       recordsLost: brain.recordsLost,
       warnings: [...this.#warnings.values()],
+    }
+  }
+
+  async #cacheStatus(): Promise<CacheStatus> {
+    const { memory, disk } = this.#config.cache
+    const nowMs = Date.now()
+    const sites = this.#config.sites.map(({ hosts, mode, cache }) => {
+      const { fromStorePerSecond, perSecond } = this.#live.site(hosts[0]!, nowMs)
+      return {
+        name: hosts[0]!,
+        stores: cache.enabled && mode === 'protect',
+        fromStore: fromStorePerSecond,
+        fromOrigin: (perSecond['relay'] ?? 0) + (perSecond['fail'] ?? 0),
+        requests: Object.values(perSecond).reduce((total, rate) => total + rate, 0),
+      }
+    })
+    if (sites.length > MAX_SITES_IN_STATUS) sites.sort((a, b) => b.requests - a.requests)
+    return {
+      library: await this.#reportCache(),
+      memoryBytes: memory,
+      diskBytes: disk,
+      sites: sites.slice(0, MAX_SITES_IN_STATUS).map(({ requests: _, ...site }) => site),
+      sitesLeftOut: Math.max(0, sites.length - MAX_SITES_IN_STATUS),
     }
   }
 
@@ -440,7 +493,7 @@ class Service {
     this.#log.level = config.log.level
     this.#requestLog.configure(config.log)
     this.#openAccessLog()
-    const fixed = (['state', 'keys', 'threads', 'networks', 'admin'] as const).filter(
+    const fixed = (['state', 'keys', 'threads', 'networks', 'cache', 'admin'] as const).filter(
       (name) => JSON.stringify(before[name]) !== JSON.stringify(config[name]),
     )
     if (fixed.length > 0)

@@ -1,6 +1,6 @@
 /** `digue status` for people: are visitors served, what is shed and why, how is the origin. */
 import type { SiteStatus, Status } from '#console'
-import { formatSpan, plain, table } from './output.ts'
+import { formatRate, formatShare, formatSpan, plain, table } from './output.ts'
 
 export function statusText(status: Status, nowMs: number): string {
   const { ports, threads } = status
@@ -52,7 +52,7 @@ export function statusText(status: Status, nowMs: number): string {
 
 function siteRow(site: SiteStatus): string[] {
   const rate = (...actions: string[]) =>
-    figure(actions.reduce((total, action) => total + (site.perSecond[action] ?? 0), 0))
+    formatRate(actions.reduce((total, action) => total + (site.perSecond[action] ?? 0), 0))
   const down = site.origins.filter((origin) => !origin.healthy)
   return [
     plain(site.name),
@@ -77,7 +77,7 @@ function whyText(sites: readonly SiteStatus[]): string {
   }
   if (total.size === 0) return ''
   const rows = [...total].sort((a, b) => b[1] - a[1]).slice(0, 10)
-  return `Not served, and why:\n${table(rows.map(([reason, rate]) => [`${figure(rate)}/s`, plain(reason)])).trimEnd()}`
+  return `Not served, and why:\n${table(rows.map(([reason, rate]) => [`${formatRate(rate)}/s`, plain(reason)])).trimEnd()}`
 }
 
 /** Where the requests of sites under load come from, beside where they come from in calm weather. */
@@ -89,20 +89,12 @@ function sourcesText(sites: readonly SiteStatus[]): string[] {
       .slice(0, 5)
       .map(
         ({ asn, shareRatio, calmShareRatio }) =>
-          `${asn === 0 ? 'unknown networks' : `AS${asn}`} ${percent(shareRatio)} (calm weather ${percent(calmShareRatio)})`,
+          `${asn === 0 ? 'unknown networks' : `AS${asn}`} ${formatShare(shareRatio)} (calm weather ${formatShare(calmShareRatio)})`,
       )
     lines.push(`  from ${networks.join(', ')}; relays, not authors`)
     if (lines.length === 10) break
   }
   return lines
-}
-
-function percent(ratio: number): string {
-  return `${ratio > 0 && ratio < 0.1 ? (100 * ratio).toFixed(1) : Math.round(100 * ratio)} %`
-}
-
-function figure(rate: number): string {
-  return rate >= 10 || rate === 0 ? String(Math.round(rate)) : rate.toFixed(1)
 }
 
 function bound(ms: number | null | undefined): string {

@@ -4,6 +4,8 @@ import type { Request, Response } from './commands.ts'
 
 const MAX_RESPONSE_CHARACTERS = 64_000_000
 const DEADLINE_MS = 10_000
+/** It looks at all that is on disk. */
+const PURGE_DEADLINE_MS = 60_000
 
 /** A command that could not be given; the message says what to do. */
 export class CommandError extends Error {
@@ -25,7 +27,7 @@ export function sendCommand(path: string, request: Request): Promise<unknown> {
       reject(new CommandError(code, message, cause === undefined ? undefined : { cause }))
     }
     socket.setEncoding('utf8')
-    socket.setTimeout(DEADLINE_MS, () =>
+    socket.setTimeout(request.command === 'purge' ? PURGE_DEADLINE_MS : DEADLINE_MS, () =>
       fail('DIGUE_NO_ANSWER', `${path} does not answer; the process is there but busy or stuck`),
     )
     socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`))

@@ -12,7 +12,9 @@ import { answer, type Commands } from './commands.ts'
 
 const MAX_REQUEST_BYTES = 65_536
 const MAX_CONNECTIONS = 16
+/** For a whole request; then for its answer: a purge looks at all that is on disk. */
 const DEADLINE_MS = 5000
+const ANSWER_DEADLINE_MS = 60_000
 
 export class SocketInUseError extends Error {
   readonly code = 'DIGUE_SOCKET_IN_USE'
@@ -80,7 +82,7 @@ function listen(path: string, commands: Commands): Promise<Server> {
 function serve(socket: Socket, commands: Commands): void {
   let text = ''
   socket.setEncoding('utf8')
-  const deadline = setTimeout(() => socket.destroy(), DEADLINE_MS)
+  let deadline = setTimeout(() => socket.destroy(), DEADLINE_MS)
   socket.on('close', () => clearTimeout(deadline))
   socket.on('error', () => socket.destroy())
   const receive = (chunk: string) => {
@@ -92,7 +94,9 @@ function serve(socket: Socket, commands: Commands): void {
     }
     socket.off('data', receive)
     socket.resume()
-    socket.end(`${JSON.stringify(answer(text.slice(0, end), commands))}\n`)
+    clearTimeout(deadline)
+    deadline = setTimeout(() => socket.destroy(), ANSWER_DEADLINE_MS)
+    void answer(text.slice(0, end), commands).then((response) => socket.end(`${JSON.stringify(response)}\n`))
   }
   socket.on('data', receive)
 }

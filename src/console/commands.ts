@@ -3,7 +3,9 @@
  * starts the socket gives the functions.
  */
 import { isIP } from 'node:net'
+import type { Purge } from '#cache'
 import type { SiteStatus as BrainSiteStatus, Decision, DecisionWish, Policy } from '#control'
+import type { Edge } from '#edge'
 import type { SiteFigures } from './live-figures.ts'
 
 /** What the brain says of a site, with the figures of the last ten seconds. */
@@ -30,6 +32,30 @@ export interface Status {
   readonly warnings: readonly string[]
 }
 
+/** What the library of stored responses says of itself. */
+export type CacheReport = NonNullable<Awaited<ReturnType<Edge['cacheReport']>>>
+
+/** Stored pages, and what they took from the origins in the last ten seconds. */
+export interface CacheStatus {
+  /** Undefined: nothing is stored on any site. */
+  readonly library: CacheReport | undefined
+  /** Most that may be stored. */
+  readonly memoryBytes: number
+  readonly diskBytes: number
+  readonly sites: readonly CacheSiteStatus[]
+  /** Sites beyond the first hundred, which are the busiest, are only counted. */
+  readonly sitesLeftOut: number
+}
+
+export interface CacheSiteStatus {
+  readonly name: string
+  /** False: nothing of it is stored, by `cache.enabled` or `mode: observe`. */
+  readonly stores: boolean
+  /** Served from the store, and by the origin. */
+  readonly fromStore: SiteFigures['fromStorePerSecond']
+  readonly fromOrigin: number
+}
+
 export interface Commands {
   status(): Status
   attack(mode: Policy['attack']): void
@@ -38,6 +64,9 @@ export interface Commands {
   addDecision(wish: DecisionWish): Decision
   /** False when there is none. */
   deleteDecision(id: string): boolean
+  cache(): Promise<CacheStatus>
+  /** Forgets stored responses; how many. Throws what is wrong with `what`. */
+  purge(what: Readonly<Record<string, unknown>>): Promise<number>
   /** The address that sends most of the recent requests with forwarding fields nobody trusts, if one does. */
   diagnosis(): Diagnosis
 }
@@ -53,11 +82,12 @@ export interface Diagnosis {
 
 /** One request on the socket. */
 export type Request =
-  | { readonly command: 'status' | 'decisions' | 'diagnosis' }
+  | { readonly command: 'status' | 'decisions' | 'diagnosis' | 'cache' }
   | { readonly command: 'attack'; readonly mode: Policy['attack'] }
   | { readonly command: 'bypass'; readonly on: boolean }
   | { readonly command: 'addDecision'; readonly wish: DecisionWish }
   | { readonly command: 'deleteDecision'; readonly id: string }
+  | { readonly command: 'purge'; readonly what: Purge }
 
 export type Response =
   | { readonly ok: true; readonly result: unknown }
@@ -67,7 +97,7 @@ export type Response =
 export const LONGEST_DECISION_MS = 366 * 86_400_000
 
 /** Runs one request that came as a line of JSON. Never throws: whoever may open the socket may send nonsense. */
-export function answer(line: string, commands: Commands): Response {
+export async function answer(line: string, commands: Commands): Promise<Response> {
   let request: Partial<Record<string, unknown>>
   try {
     const parsed: unknown = JSON.parse(line)
@@ -109,9 +139,17 @@ export function answer(line: string, commands: Commands): Response {
           ? { ok: true, result: { deleted: id } }
           : fail(`there is no decision ${id.slice(0, 40)}; \`digue decisions list\` shows those there are`)
       }
+      case 'cache':
+        return { ok: true, result: await commands.cache() }
+      case 'purge': {
+        const what = request['what']
+        if (typeof what !== 'object' || what === null || Array.isArray(what))
+          return fail('what: expected an object such as {"url":"www.example.org/news"}')
+        return { ok: true, result: { removed: await commands.purge(what as Record<string, unknown>) } }
+      }
       default:
         return fail(
-          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision or diagnosis',
+          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision, cache, purge or diagnosis',
         )
     }
   } catch (error) {

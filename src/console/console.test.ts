@@ -38,6 +38,12 @@ function fakeCommands(): Commands & { readonly calls: unknown[] } {
       return decision
     },
     deleteDecision: (id) => list.some((decision) => decision.id === id),
+    cache: async () => ({ sites: [] }) as never,
+    purge: async (what) => {
+      calls.push(['purge', what])
+      if (what['tag'] === undefined) throw new Error('expected a tag')
+      return 3
+    },
     diagnosis: () => ({}) as never,
   }
 }
@@ -123,14 +129,14 @@ test('a client that sends without end is closed, and the next one is served', as
   await socket.close()
 })
 
-test('any line gets an answer, and only well-formed wishes are granted', () => {
-  fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.json()), (line) => {
-      assert.equal(typeof answer(line, fakeCommands()).ok, 'boolean')
+test('any line gets an answer, and only well-formed wishes are granted', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(fc.string(), fc.json()), async (line) => {
+      assert.equal(typeof (await answer(line, fakeCommands())).ok, 'boolean')
     }),
   )
   const add = (wish: unknown) => answer(JSON.stringify({ command: 'addDecision', wish }), fakeCommands())
-  assert.equal(add({ effect: 'refuse', cidr: '192.0.2.0/24', forMs: 3_600_000 }).ok, true)
+  assert.equal((await add({ effect: 'refuse', cidr: '192.0.2.0/24', forMs: 3_600_000 })).ok, true)
   for (const bad of [
     { effect: 'refuse', forMs: 3_600_000 },
     { effect: 'refuse', cidr: '192.0.2.0/24', asn: 64496, forMs: 3_600_000 },
@@ -140,8 +146,25 @@ test('any line gets an answer, and only well-formed wishes are granted', () => {
     { effect: 'refuse', path: '/x' },
     { effect: 'refuse', asn: 1.5, forMs: 3_600_000 },
   ]) {
-    assert.equal(add(bad).ok, false, JSON.stringify(bad))
+    assert.equal((await add(bad)).ok, false, JSON.stringify(bad))
   }
+})
+
+test('a purge is answered once it is done, and what is wrong with one is told', async () => {
+  const path = join(folder, 'purge.sock')
+  const commands = fakeCommands()
+  const socket = await openCommandSocket(path, commands)
+  assert.deepEqual(await sendCommand(path, { command: 'purge', what: { tag: 'news' } }), { removed: 3 })
+  assert.deepEqual(commands.calls, [['purge', { tag: 'news' }]])
+  await assert.rejects(sendCommand(path, { command: 'purge', what: { all: true } }), {
+    code: 'DIGUE_REFUSED',
+    message: 'expected a tag',
+  })
+  for (const what of [undefined, null, 'all', ['all'], 7]) {
+    const response = await answer(JSON.stringify({ command: 'purge', what }), commands)
+    assert.match(response.ok ? '' : response.error, /^what: expected an object/)
+  }
+  await socket.close()
 })
 
 async function get(
@@ -215,6 +238,47 @@ test('a thousand invented event names make two hundred series', async () => {
   assert.equal((await metrics.text()).match(/^digue_edge_events_total\{/gm)?.length, 200)
 })
 
+const LIBRARY = {
+  responses: 12,
+  memoryBytes: 3400,
+  evicted: 5,
+  notAdmitted: 0,
+  variantsDropped: 0,
+  outdated: 0,
+  compressed: 7,
+  compressionsSkipped: 0,
+  disk: {
+    responses: 40,
+    bytes: 90_000,
+    reads: 2,
+    writes: 41,
+    evicted: 1,
+    faults: 0,
+    failures: 0,
+    writesDropped: 0,
+    unfit: 0,
+  },
+}
+
+test('what the library of stored responses counts is shown as it stands, also when it begins again', async () => {
+  const metrics = new Metrics('1')
+  const room = { memory: 64e6, disk: 1e9 }
+  metrics.cache(LIBRARY, room)
+  metrics.cache(LIBRARY, room)
+  const text = await metrics.text()
+  for (const line of [
+    'digue_cache_responses{place="memory"} 12',
+    'digue_cache_responses{place="disk"} 40',
+    'digue_cache_bytes{place="disk"} 90000',
+    'digue_cache_limit_bytes{place="memory"} 64000000',
+    'digue_cache_evicted_total 5',
+    'digue_cache_disk_writes_total 41',
+  ])
+    assert.ok(text.includes(`\n${line}\n`), line)
+  metrics.cache({ ...LIBRARY, evicted: 1, disk: undefined }, room)
+  assert.match(await metrics.text(), /^digue_cache_evicted_total 1$/m)
+})
+
 test('live figures are means over ten whole seconds, with the newest gauges of each thread', () => {
   const live = new LiveFigures()
   for (let second = 0; second < 30; second++) {
@@ -227,6 +291,8 @@ test('live figures are means over ten whole seconds, with the newest gauges of e
             tallies: [
               { lane: 'unproven', action: 'relay', reason: '', count: 10, originMs: 5 },
               { lane: 'unproven', action: 'shed', reason: 'over-share', count: 30, originMs: 0 },
+              { lane: 'unproven', action: 'store', reason: '', count: 5, originMs: 0 },
+              { lane: 'unproven', action: 'store', reason: 'stale', count: 2, originMs: 0 },
             ],
           },
           { thread },
@@ -236,7 +302,8 @@ test('live figures are means over ten whole seconds, with the newest gauges of e
     }
   }
   const figures = live.site('a.example.org', 30_000)
-  assert.deepEqual(figures.perSecond, { relay: 20, shed: 60 })
+  assert.deepEqual(figures.perSecond, { relay: 20, shed: 60, store: 14 })
+  assert.deepEqual(figures.fromStorePerSecond, { fresh: 10, stale: 4, emergency: 0 })
   assert.deepEqual(figures.reasonsPerSecond, { 'over-share': 60 })
   assert.deepEqual(figures.lanesPerSecond, { unproven: 20 })
   assert.equal(figures.waiting, 29 + 30)

@@ -7,8 +7,14 @@ const WINDOW_S = 10
 export interface SiteFigures {
   /** Mean per second over the window, by what became of the requests. */
   readonly perSecond: Readonly<Record<string, number>>
-  /** The same by reason, of those that were not relayed. */
+  /** The same by reason, of those that were not served. */
   readonly reasonsPerSecond: Readonly<Record<string, number>>
+  /** What the store served: within its lifetime or confirmed by the origin, beyond it, and as the last good copy. */
+  readonly fromStorePerSecond: {
+    readonly fresh: number
+    readonly stale: number
+    readonly emergency: number
+  }
   /** Relayed requests by lane. */
   readonly lanesPerSecond: Readonly<Record<string, number>>
   readonly waiting: number
@@ -25,6 +31,8 @@ interface Second {
   at: number
   readonly actions: Map<string, number>
   readonly reasons: Map<string, number>
+  /** Served from the store, by reason; '' for fresh ones. */
+  readonly stored: Map<string, number>
   readonly lanes: Map<string, number>
   readonly latency: number[]
   queueDelaySum: number
@@ -63,6 +71,7 @@ export class LiveFigures {
         at,
         actions: new Map(),
         reasons: new Map(),
+        stored: new Map(),
         lanes: new Map(),
         latency: new Array(LATENCY_BUCKETS_MS.length + 1).fill(0),
         queueDelaySum: 0,
@@ -74,6 +83,7 @@ export class LiveFigures {
     for (const tally of figures.tallies) {
       add(second.actions, tally.action, tally.count)
       if (tally.action === 'relay') add(second.lanes, tally.lane, tally.count)
+      else if (tally.action === 'store') add(second.stored, tally.reason, tally.count)
       else if (tally.reason !== '') add(second.reasons, tally.reason, tally.count)
     }
     for (const [i, count] of figures.latency.entries()) second.latency[i] = (second.latency[i] ?? 0) + count
@@ -94,9 +104,15 @@ export class LiveFigures {
     for (const second of seconds)
       for (const [i, count] of second.latency.entries()) latency[i] = (latency[i] ?? 0) + count
     const reports = sum(seconds.map((second) => second.queueDelayReports))
+    const stored = rates(seconds.map((second) => second.stored))
     return {
       perSecond: rates(seconds.map((second) => second.actions)),
       reasonsPerSecond: rates(seconds.map((second) => second.reasons)),
+      fromStorePerSecond: {
+        fresh: stored[''] ?? 0,
+        stale: stored['stale'] ?? 0,
+        emergency: stored['emergency'] ?? 0,
+      },
       lanesPerSecond: rates(seconds.map((second) => second.lanes)),
       waiting: sum(newest.map((report) => report.waiting)),
       longLived: sum(newest.map((report) => report.longLived)),

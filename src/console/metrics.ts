@@ -12,6 +12,7 @@ import {
 } from 'prom-client'
 import type { EdgeReport } from '#control'
 import { LATENCY_BUCKETS_MS, POSTURES, type Posture } from '#control'
+import type { CacheReport } from './commands.ts'
 
 /** What the brain knows of a site besides the edges' reports. */
 export interface SiteGauges {
@@ -23,6 +24,27 @@ export interface SiteGauges {
   readonly waitingRoom: number
   readonly waitingRoomLost: number
 }
+
+/** What the library of stored responses counts since its start, by the name of its counter. */
+const CACHE_COUNTS = {
+  memory: {
+    evicted: ['evicted', 'Stored responses that had to go from memory for others.'],
+    notAdmitted: ['not_admitted', 'Responses that were asked for too rarely to have a place in memory.'],
+    variantsDropped: ['variants_dropped', 'Variants beyond the most that one page may have.'],
+    outdated: ['outdated', 'Answers that came after a purge that they were asked for before.'],
+    compressed: ['compressed', 'Stored texts that were compressed.'],
+    compressionsSkipped: ['compressions_skipped', 'Stored texts that were not compressed for want of time.'],
+  },
+  disk: {
+    reads: ['disk_reads', 'Stored responses read from disk.'],
+    writes: ['disk_writes', 'Stored responses written to disk.'],
+    evicted: ['disk_evicted', 'Stored responses that had to go from disk for others.'],
+    faults: ['disk_faults', 'What was read from disk and was not what it should be, each a miss.'],
+    failures: ['disk_failures', 'Reads and writes that the system refused.'],
+    writesDropped: ['disk_writes_dropped', 'Not written: the disk was too slow, or had just refused.'],
+    unfit: ['disk_unfit', 'Not written: too large.'],
+  },
+} as const
 
 /** Names of an edge's own counters and gauges: of our making, yet bounded. */
 const MAX_NAMES = 200
@@ -106,6 +128,13 @@ export class Metrics {
     'Times the state could not be written.',
     [],
   )
+  readonly #cacheResponses = this.#gauge('digue_cache_responses', 'Stored responses.', ['place'])
+  readonly #cacheBytes = this.#gauge('digue_cache_bytes', 'Bytes that stored responses take.', ['place'])
+  readonly #cacheRoom = this.#gauge('digue_cache_limit_bytes', 'Most that they may take.', ['place'])
+  readonly #cacheCounts = {
+    memory: this.#cacheCounters(CACHE_COUNTS.memory),
+    disk: this.#cacheCounters(CACHE_COUNTS.disk),
+  }
   readonly #latency = new LatencyHistogram()
   readonly #names = new Set<string>()
   readonly #bySite = new Map<string, Map<number, EdgeReport['sites'][string]>>()
@@ -124,6 +153,18 @@ export class Metrics {
 
   #gauge<L extends string>(name: string, help: string, labelNames: L[]): Gauge<L> {
     return new Gauge({ name, help, labelNames, registers: [this.#registry] })
+  }
+
+  #cacheCounters<K extends string>(
+    counts: Readonly<Record<K, readonly [name: string, help: string]>>,
+  ): ReadonlyMap<K, Counter> {
+    return new Map(
+      Object.entries<readonly [string, string]>(counts).map(([key, [name, help]]) => {
+        const counter = this.#counter(`digue_cache_${name}_total`, help, [])
+        counter.inc(0)
+        return [key as K, counter]
+      }),
+    )
   }
 
   report(report: EdgeReport): void {
@@ -171,6 +212,20 @@ export class Metrics {
   entrance(entrance: { readonly mostPrice: number; readonly meterRefused: number }): void {
     this.#price.set(entrance.mostPrice)
     this.#meterRefused.set(entrance.meterRefused)
+  }
+
+  cache(report: CacheReport, room: { readonly memory: number; readonly disk: number }): void {
+    const { responses, memoryBytes, disk } = report
+    this.#cacheResponses.set({ place: 'memory' }, responses)
+    this.#cacheBytes.set({ place: 'memory' }, memoryBytes)
+    this.#cacheRoom.set({ place: 'memory' }, room.memory)
+    // The library's own counts: when it is started again they begin at 0, which Prometheus reads as a restart.
+    for (const [key, counter] of this.#cacheCounts.memory) setTo(counter, report[key])
+    if (disk === undefined) return
+    this.#cacheResponses.set({ place: 'disk' }, disk.responses)
+    this.#cacheBytes.set({ place: 'disk' }, disk.bytes)
+    this.#cacheRoom.set({ place: 'disk' }, room.disk)
+    for (const [key, counter] of this.#cacheCounts.disk) setTo(counter, disk[key])
   }
 
   policy(policy: { attack: string; bypass: boolean; decisions: number }): void {
@@ -224,6 +279,11 @@ export class Metrics {
     this.#names.add(name)
     return true
   }
+}
+
+function setTo(counter: Counter, count: number): void {
+  counter.reset()
+  counter.inc(count)
 }
 
 /**
