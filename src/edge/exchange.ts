@@ -22,9 +22,9 @@ import type { SiteRuntime } from './house.ts'
 /** What a transport does for a request once it is decided. One per connection or one per exchange. */
 export interface Carrier {
   /**
-   * Reads a small request body into memory before a permit is asked, so that a slow sender never
-   * holds the origin. True: it is reading, and will call `exchange.bodyRead()`. Absent or false:
-   * there is no body, or it is to be streamed.
+   * Reads a request body, or its first 64 kB, into memory before a permit is asked, so that who sends slowly
+   * never holds the origin. True: it is reading, and will call `exchange.bodyRead()`. Absent or false:
+   * there is no body, or no room for it.
    */
   collect?(exchange: Exchange): boolean
   /**

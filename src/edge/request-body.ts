@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { assert } from '#kit'
 import { Pace } from './pace.ts'
 
-/** Bodies up to this are read before a permit is asked. */
+/** So much of a body is read before a permit is asked: whoever declares much and sends nothing holds no origin. */
 export const SMALL_BODY_BYTES = 65_536
 /** What one thread holds of them in all; beyond it bodies are streamed. */
 const HELD_BYTES = 32 * 1024 * 1024
@@ -52,8 +52,8 @@ export class RequestBody {
 
   /** Reads into memory until the end, or until it proves not to be small; then calls `done`. False: no room, stream it. */
   collect(done: () => void): boolean {
-    const wanted = this.#declared ?? SMALL_BODY_BYTES
-    if (wanted > SMALL_BODY_BYTES || held + wanted > HELD_BYTES) return false
+    const wanted = Math.min(this.#declared ?? SMALL_BODY_BYTES, SMALL_BODY_BYTES)
+    if (held + wanted > HELD_BYTES) return false
     this.#reserved = wanted
     held += wanted
     this.#collected = done

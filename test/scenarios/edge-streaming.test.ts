@@ -169,6 +169,22 @@ test('a small body is complete before the origin hears of the request', async ()
   assert.equal(asked, 2)
 })
 
+test('who declares a large body and sends nothing keeps nobody from the origin', async () => {
+  await using origin = await startOrigin((_request, response) => void response.end('page'))
+  await using digue = await startDigue({ origins: [origin.url], site: { maxInFlight: 1 } })
+  const silent = Array.from({ length: 5 }, () => {
+    const socket = net.connect(digue.port, '127.0.0.1')
+    socket.write('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1000000\r\n\r\nx')
+    return socket
+  })
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const started = performance.now()
+  const response = await request(digue.url)
+  assert.equal(await response.body.text(), 'page')
+  assert.ok(performance.now() - started < 900, 'it stood in line behind those who send nothing')
+  for (const socket of silent) socket.destroy()
+})
+
 test('a body beyond the cap is refused, declared or not', async () => {
   await using origin = await startOrigin((request, response) => {
     request.resume()
