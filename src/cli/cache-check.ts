@@ -224,10 +224,12 @@ export function judgePage(url: URL, probes: Probes, { rules, stores, note }: Set
   const explanation = worse(explained(url, first, rules), explained(url, second, rules))
   const { status, fields } = second.head
   const { verdict, lifetimeS, standInS, refusal } = explanation
-  const reasons = [...explanation.reasons]
-  const advice = [...explanation.advice]
+  // How an error is stored matters to nobody.
+  const isPage = status < 400
+  const reasons = isPage ? [...explanation.reasons] : []
+  const advice = isPage ? [...explanation.advice] : []
   const isStored = verdict !== 'not-stored' && stores
-  const isReady = isStored && standInS > 0 && status < 400
+  const isReady = isStored && standInS > 0 && isPage
   const isSameTwice = first.digest === second.digest
   const cookies = [...new Set([...cookiesOf(first.head.fields), ...cookiesOf(fields)])]
   const unknownParameter = parameterEffect(probes, isSameTwice)
@@ -237,8 +239,8 @@ export function judgePage(url: URL, probes: Probes, { rules, stores, note }: Set
   if (status >= 300 && status < 400 && location !== undefined)
     advice.push(`It leads to ${plain(location.slice(0, 500))}: check that page too.`)
   advice.push(...ownAnswer(fields))
-  if (status >= 400)
-    advice.unshift(
+  if (!isPage)
+    advice.push(
       status >= 500
         ? 'Ask again when the site is well.'
         : 'Mend the address, or leave the page out of the list if it is not public.',
@@ -249,12 +251,12 @@ export function judgePage(url: URL, probes: Probes, { rules, stores, note }: Set
     reasons.push(`It sets a cookie for somebody who has none: ${cookies.map(plain).join(', ')}.`)
   if (!isSameTwice) {
     reasons.push('Two requests in a row got different pages.')
-    if (isStored)
+    if (isStored && isPage)
       advice.push(
         'Look what differs: everybody gets the stored page. A form token, a name or a basket in it belongs to one visitor (then send Cache-Control: private, or fetch it by a script); a clock or a random number does no harm.',
       )
   }
-  if (isStored) tellParameter(unknownParameter, { reasons, advice })
+  if (isStored && isPage) tellParameter(unknownParameter, { reasons, advice })
   const isWorrying =
     verdict !== 'served' ||
     !isSameTwice ||
@@ -288,7 +290,9 @@ function explained(url: URL, { head, times, body }: Page, rules: CacheRules): Ex
   // A chunked body says its length only by its end.
   const isLong = body.length > rules.objectBytes && fieldValue(head.fields, 'content-length') === undefined
   const fields = isLong ? [...head.fields, 'Content-Length', String(body.length)] : head.fields
-  return explain(request, { ...head, fields }, times, rules)
+  // In whole seconds, as Date is: milliseconds would make 59 s of a minute.
+  const atMs = Math.floor(times.receivedAtMs / 1000) * 1000
+  return explain(request, { ...head, fields }, { requestedAtMs: atMs, receivedAtMs: atMs }, rules)
 }
 
 const WORST_FIRST = ['not-stored', 'emergency', 'validated', 'served'] as const
