@@ -4,7 +4,7 @@
  * it the same for everybody, and does a made-up query parameter change it?
  */
 import { randomBytes } from 'node:crypto'
-import { type CacheRules, type Explanation, explain, type Refusal } from '#cache'
+import { type CacheRules, type Explanation, explain, type Refusal, type Times } from '#cache'
 import { type CacheConfig, type Config, readConfigValue, type SiteConfig } from '#config'
 import { type FieldLines, fieldValue, type RequestHead } from '#http'
 import { NeverChallenged } from '#recognise'
@@ -75,6 +75,7 @@ const LONGEST_URL = 8192
 const MOST_INPUT_CHARACTERS = MOST_URLS * LONGEST_URL
 const MOST_COOKIE_NAMES = 10
 const WIDEST_URL = 72
+const JUST_MADE_MS = 3000
 
 export async function cacheCheck(
   given: readonly string[],
@@ -290,9 +291,14 @@ function explained(url: URL, { head, times, body }: Page, rules: CacheRules): Ex
   // A chunked body says its length only by its end.
   const isLong = body.length > rules.objectBytes && fieldValue(head.fields, 'content-length') === undefined
   const fields = isLong ? [...head.fields, 'Content-Length', String(body.length)] : head.fields
-  // In whole seconds, as Date is: milliseconds would make 59 s of a minute.
-  const atMs = Math.floor(times.receivedAtMs / 1000) * 1000
-  return explain(request, { ...head, fields }, { requestedAtMs: atMs, receivedAtMs: atMs }, rules)
+  return explain(request, { ...head, fields }, timesOf(head, times), rules)
+}
+
+/** Date is in whole seconds and may be a second old already; that would make 59 s of a minute. */
+function timesOf({ fields }: Page['head'], times: Times): Times {
+  const dateMs = Date.parse(fieldValue(fields, 'date') ?? '')
+  const isJustMade = Math.abs(times.receivedAtMs - dateMs) < JUST_MADE_MS
+  return isJustMade ? { requestedAtMs: dateMs, receivedAtMs: dateMs } : times
 }
 
 const WORST_FIRST = ['not-stored', 'emergency', 'validated', 'served'] as const
