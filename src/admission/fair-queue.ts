@@ -218,7 +218,8 @@ interface LaneIndex<T> {
  * - to share room: `enqueue` each holder with its size, `evict` when full, `withdraw` when it leaves.
  */
 export class FairQueue<T> {
-  readonly maxWaiting: number
+  /** Entries in line before `isFull`; its owner may change it. */
+  maxWaiting: number
   readonly maxPerSubscriber: number
   readonly maxWaitMs: number
   readonly maxNodes: number

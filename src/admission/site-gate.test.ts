@@ -176,6 +176,18 @@ test('a full line sheds the one most over its share, not whoever comes', () => {
   assert.ok(verdict.action === 'shed' && verdict.reason === 'over-share')
 })
 
+test('the line before an origin that serves little is short, and one that is too long shrinks', () => {
+  const { gate } = house({ limit: 1 })
+  gate.ask(new TestClaim('first'), 0)
+  const claims = Array.from({ length: 600 }, (_, n) => new TestClaim(`a${n}`))
+  for (const claim of claims) gate.ask(claim, 1)
+  const waiting = () => claims.filter(({ verdicts }) => verdicts.length === 0).length
+  assert.equal(waiting(), 600)
+  gate.tick(500)
+  for (let n = 0; n < 200; n++) gate.ask(new TestClaim(`b${n}`), 501)
+  assert.ok(gate.report().waiting <= 256, String(gate.report().waiting))
+})
+
 test('two threads share a flooded origin evenly, and a permit freed by one is used by the other', (t) => {
   const run = new Simulation({ ...site, threads: 2 })
   run.learning = false

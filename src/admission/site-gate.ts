@@ -73,6 +73,16 @@ const RETRY_AFTER_S: Readonly<Record<ShedReason, readonly [from: number, to: num
 const MAX_CALM_ROWS = 512
 const TICK_MS = 10
 const QUIET_MS = 200
+/**
+ * Places in line for each request that the origin can serve while one may wait: who stands further back is shed
+ * in the end, and until then is copied with every collection of garbage.
+ */
+const PLACES_PER_SERVED = 2
+/** A page with its pictures, for a dozen visitors. */
+const LEAST_PLACES = 256
+const PLACES_MS = 250
+/** Evictions for one newcomer while the line is longer than it may be. */
+const MOST_EVICTED = 4
 const MAX_ABANDONED_MS = 2000
 
 /** Prebuilt verdicts of a reason whose Retry-After differs, so that the shed do not return as one wave. */
@@ -106,6 +116,8 @@ export class SiteGate implements Gate {
   /** When the permits of abandoned requests come back; one entry each, so no more than permits. */
   readonly #abandoned = new Heap<number>(() => {})
   #tickedAtMs = Number.NEGATIVE_INFINITY
+  readonly #mostPlaces: number
+  #placesAtMs = Number.NEGATIVE_INFINITY
   /** How much later than asked this thread's loop turns, a running mean. */
   #lagMs = 0
   #published = 0
@@ -124,6 +136,7 @@ export class SiteGate implements Gate {
     this.#costs = options.costs
     this.#count = options.count ?? (() => {})
     this.#queue = new FairQueue<Ticket>({ ...options.settings, weights: options.weights, count: this.#count })
+    this.#mostPlaces = this.#queue.maxWaiting
   }
 
   /** Origin milliseconds of an ordinary request in calm weather. */
@@ -160,7 +173,7 @@ export class SiteGate implements Gate {
       ticket.state = 'over'
       return CLIENT_QUEUE_FULL[this.#turn++ % CLIENT_QUEUE_FULL.length]!
     }
-    if (queue.size > queue.maxWaiting) {
+    for (let i = 0; i < MOST_EVICTED && queue.size > queue.maxWaiting; i++) {
       const victim = queue.evict()!.item
       this.#delayed(queue.maxWaitMs)
       const verdict = OVER_SHARE[this.#turn++ % OVER_SHARE.length]!
@@ -221,12 +234,22 @@ export class SiteGate implements Gate {
     // Longer pauses are a quiet site's, not a busy thread's.
     if (sinceMs < QUIET_MS) this.#lagMs += 0.2 * (Math.max(0, sinceMs - TICK_MS) - this.#lagMs)
     this.#endAbandoned(nowMs)
+    if (nowMs - this.#placesAtMs >= PLACES_MS) this.#measureLine(nowMs)
     for (let entry = this.#queue.expire(nowMs); entry; entry = this.#queue.expire(nowMs)) {
       this.#delayed(this.#queue.maxWaitMs)
       entry.item.state = 'over'
       entry.item.claim.decided(QUEUE_TIMEOUT[this.#turn++ % QUEUE_TIMEOUT.length]!)
     }
     this.#dispatch(nowMs, true)
+  }
+
+  /** The line is as long as what the origin can serve within the longest wait, with some to spare. */
+  #measureLine(nowMs: number): void {
+    this.#placesAtMs = nowMs
+    const { limit } = this.#capacity.state(this.#site)
+    const served = (limit * this.#queue.maxWaitMs) / Math.max(1, this.#costs.typicalMs)
+    const places = Math.max(LEAST_PLACES, Math.ceil(PLACES_PER_SERVED * served))
+    this.#queue.maxWaiting = Math.min(this.#mostPlaces, places)
   }
 
   /** A permit was freed for this thread by another: see `SharedCapacity.woken`. */
