@@ -210,3 +210,28 @@ test('a client that leaves while it waits gives its place back', () => {
   assert.equal(gate.waiting, 0)
   gate.tick(5000)
 })
+
+test('whose prefix was refused again and again is mostly refused before a socket is made; others never', () => {
+  const { gate, ask } = makeGate({ maxWaiting: 100, random: randomFrom(4) })
+  const bots: Tally = { begun: 0, refused: 0 }
+  const bot = address(99, 1)
+  const visitor = address(1, 1)
+  assert.ok(gate.mayArrive(bot, 0), 'nothing is known yet')
+  // 5,000 connections per second of one prefix against some 600 handshakes.
+  let arrived = 0
+  for (let at = 0; at < 2000; at += 1) {
+    for (let n = 0; n < 5; n++) {
+      if (!gate.mayArrive(bot, at)) continue
+      arrived++
+      ask(address(99, n), bots, at)
+    }
+    if (at % 4 === 0) gate.tick(at)
+    assert.ok(gate.mayArrive(visitor, at))
+  }
+  assert.ok(arrived < 6000, `${arrived} of 10,000 arrived`)
+  // The line is kept full enough for no handshake to be lost.
+  assert.ok(bots.begun > 1000, `${bots.begun} begun`)
+  // Once the line is short again, anybody arrives.
+  for (let at = 2000; at < 4000; at += 4) gate.tick(at)
+  assert.ok(gate.mayArrive(bot, 4000))
+})

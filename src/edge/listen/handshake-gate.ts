@@ -19,6 +19,11 @@
  * ticket can be copied, so it counts for a few handshakes per window only, and within the lane the
  * same network weights hold.
  *
+ * Accepting a connection, reading its hello and closing it again costs a tenth of a handshake, which at
+ * ten times as many connections is all there is. So who is of a prefix most of whose connections were
+ * refused within the last seconds may be refused before a socket is made for it (`mayArrive`): more often the
+ * more of them were in vain, and never all.
+ *
  * Rejected: a cap on handshakes per address (cold addresses do one each); the thread's CPU clock for
  * the price (`process.threadCpuUsage`). Linux may bring it up to date only at ticks: over stretches of
  * 0.5 ms it read 0 in a quarter of them and 1.1 ms or more in a twentieth. `measured` settles near the
@@ -48,6 +53,7 @@ export interface HandshakeGateOptions {
   readonly busyMs?: () => number
   readonly maxWaiting?: number
   readonly maxWaitMs?: number
+  readonly random?: () => number
 }
 
 /** Until measured. */
@@ -61,6 +67,13 @@ const FULL = 0.97
 const TICKET_WINDOW_MS = 10_000
 /** A browser opens up to six connections to an HTTP/1.1 site at once. */
 const USES_PER_TICKET = 6
+/** Prefixes of which is remembered what became of their connections, and for how long half of it counts. */
+const FATES_KEPT = 8192
+const FATES_HALVED_MS = 1000
+/** Before so many were refused nothing is concluded. */
+const LEAST_REFUSED = 4
+/** Of those who would be refused as a rule so many arrive all the same: that is how a better time shows. */
+const ARRIVE_ANYWAY = 0.1
 /** HMACs per hello. */
 const MOST_TICKETS_CHECKED = 2
 
@@ -69,6 +82,8 @@ export class HandshakeGate {
   readonly #queue: FairQueue<Waiter>
   readonly #entries = new Map<Waiter, Entry<Waiter>>()
   readonly #ticketUses = new BoundedMap<string, { count: number; sinceMs: number }>(8192)
+  readonly #fates = new BoundedMap<string, { begun: number; refused: number; atMs: number }>(FATES_KEPT)
+  readonly #random: () => number
   #keys: TicketKeySet
   #share: number
   #tokensMs = BURST_MS
@@ -82,6 +97,7 @@ export class HandshakeGate {
   constructor(options: HandshakeGateOptions) {
     this.#options = options
     this.#keys = options.ticketKeys
+    this.#random = options.random ?? Math.random
     this.#share = options.share
     this.#rate = options.share
     this.#queue = new FairQueue<Waiter>({
@@ -112,6 +128,17 @@ export class HandshakeGate {
     this.#share = share
   }
 
+  /** A socket is to be made for a newcomer: false where it would most likely be refused behind its hello. */
+  mayArrive(client: ClientAddress, nowMs: number): boolean {
+    // A line that is half empty has room for anybody.
+    if (this.#queue.size * 2 < this.#queue.maxWaiting) return true
+    const fate = this.#fates.get(client.prefix)
+    if (fate === undefined) return true
+    fade(fate, nowMs)
+    if (fate.refused < LEAST_REFUSED) return true
+    return this.#random() < ARRIVE_ANYWAY + (2 * fate.begun) / (fate.begun + fate.refused)
+  }
+
   /** Begins, refuses or keeps `waiter`; its `begin` or `refuse` may be called before this returns. */
   ask(waiter: Waiter, nowMs: number): void {
     this.#refill(nowMs)
@@ -124,6 +151,7 @@ export class HandshakeGate {
     const entry = this.#queue.enqueue(waiter, payerOf(waiter.client, lane), this.#costMs, nowMs)
     if (entry === undefined) {
       this.#options.count('handshake-refused-client')
+      this.#remember(waiter, 'refused', nowMs)
       waiter.refuse()
       return
     }
@@ -131,7 +159,7 @@ export class HandshakeGate {
     this.#options.count('handshake-queued')
     // The newcomer is in line first, so that it may be the one that goes.
     if (this.#queue.size > this.#queue.maxWaiting)
-      this.#refuse(this.#queue.evict()!, 'handshake-refused-over-share')
+      this.#refuse(this.#queue.evict()!, 'handshake-refused-over-share', nowMs)
   }
 
   /** The client of a waiting handshake has gone. */
@@ -146,12 +174,13 @@ export class HandshakeGate {
   tick(nowMs: number): void {
     this.#refill(nowMs)
     for (let entry = this.#queue.expire(nowMs); entry; entry = this.#queue.expire(nowMs)) {
-      this.#refuse(entry, 'handshake-refused-timeout')
+      this.#refuse(entry, 'handshake-refused-timeout', nowMs)
     }
     while (this.#tokensMs > 0) {
       const entry = this.#queue.dequeue()
       if (entry === undefined) return
       this.#entries.delete(entry.item)
+      this.#remember(entry.item, 'begun', nowMs)
       this.#begin(entry)
     }
   }
@@ -171,10 +200,18 @@ export class HandshakeGate {
     entry.item.begin()
   }
 
-  #refuse(entry: Entry<Waiter>, counter: string): void {
+  #refuse(entry: Entry<Waiter>, counter: string, nowMs: number): void {
     this.#entries.delete(entry.item)
+    this.#remember(entry.item, 'refused', nowMs)
     this.#options.count(counter)
     entry.item.refuse()
+  }
+
+  #remember({ client: { prefix } }: Waiter, fate: 'begun' | 'refused', nowMs: number): void {
+    let fates = this.#fates.get(prefix)
+    if (fates === undefined) this.#fates.set(prefix, (fates = { begun: 0, refused: 0, atMs: nowMs }))
+    else fade(fates, nowMs)
+    fates[fate]++
   }
 
   #refill(nowMs: number): void {
@@ -229,6 +266,13 @@ export class HandshakeGate {
     }
     return false
   }
+}
+
+function fade(fate: { begun: number; refused: number; atMs: number }, nowMs: number): void {
+  const kept = 0.5 ** ((nowMs - fate.atMs) / FATES_HALVED_MS)
+  fate.begun *= kept
+  fate.refused *= kept
+  fate.atMs = nowMs
 }
 
 function payerOf(client: ClientAddress, lane: Lane) {
