@@ -281,7 +281,8 @@ export class Pipeline implements Desk, CacheHost {
 
   returnPermit(exchange: Exchange): void {
     exchange.permit = 'none'
-    exchange.site.gate.settle(exchange, 'abandoned', this.nowMs())
+    // Not "abandoned": the origin works on nothing, so nobody owes anything and the place is free at once.
+    exchange.site.gate.detach(exchange, this.nowMs())
   }
 
   // What steps do.
@@ -505,7 +506,11 @@ function openSealedForm(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
 
 /** What is fresh costs the origin nothing; and what is under way already is waited for. */
 function lookInStore(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
-  if (pipeline.house.policy.bypass) return 'on'
+  if (pipeline.house.policy.bypass) {
+    // Of before, if it waited for somebody else's answer meanwhile.
+    exchange.fill = undefined
+    return 'on'
+  }
   return pipeline.cache?.take(exchange) === true ? 'done' : 'on'
 }
 

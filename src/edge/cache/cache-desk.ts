@@ -163,18 +163,23 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     if (plan !== undefined) this.#collapsing.unqueued(exchange, plan.key)
   }
 
-  /** It holds a permit. False: somebody asks for the same already, so it gave the permit back. */
+  /** It holds a permit. False: it needs none any more, and gave it back. */
   admitted(exchange: Exchange): boolean {
-    const plan = leaderPlan(exchange)
-    if (plan === undefined || this.#collapsing.begin(plan.key) !== 'flies') return true
-    if (!this.#collapsing.mayFollow(exchange)) {
-      exchange.fill = new Filling({ ...plan, leads: false }, this)
-      return true
-    }
+    const { fill } = exchange
+    if (!(fill instanceof Filling) || !fill.plan.leads) return true
     const { host } = this.#options
+    const { key } = fill.plan
+    // While it stood in line what it wants may have come.
+    if (this.#isFresh(key, exchange.head)) {
+      host.returnPermit(exchange)
+      host.decideAgain(exchange)
+      return false
+    }
+    fill.flight = this.#collapsing.begin(key)
+    if (fill.flight !== undefined || !this.#collapsing.mayFollow(exchange)) return true
     host.returnPermit(exchange)
     // Landed in this very moment, in another thread.
-    if (!this.#collapsing.follow(exchange, plan.key)) host.decideAgain(exchange)
+    if (!this.#collapsing.follow(exchange, key)) host.decideAgain(exchange)
     return false
   }
 
@@ -212,7 +217,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   }
 
   landedElsewhere(key: string): void {
-    this.#collapsing.landedElsewhere(key)
+    this.#collapsing.landedElsewhere(key, this.#options.shelf.get(key).length > 0)
   }
 
   configured(): void {
@@ -258,18 +263,18 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     else if (isComparable(response)) this.#sight(site, request, status, digestOf(response.body))
   }
 
-  copying({ plan }: Filling): void {
-    if (plan.leads) this.#collapsing.copying(plan.key)
+  copying({ flight }: Filling): void {
+    if (flight !== undefined) this.#collapsing.copying(flight)
   }
 
-  landed({ plan }: Filling, how: Landing): void {
+  landed({ plan, flight }: Filling, how: Landing): void {
     const { key } = plan
     const now = this.nowMs()
     if (how === 'stored' && plan.leads) this.#asked.set(key, impersonalHead(plan.request))
     if (how === 'rejected') this.#rejected.set(key, now + REJECTED_MS)
     else if (how === 'failed') this.#failed.set(key, now + FAILED_MS)
     else if (how === 'stored') this.#rejected.delete(key)
-    if (plan.leads) this.#collapsing.landed(key, how === 'stored')
+    if (flight !== undefined) this.#collapsing.landed(flight, how === 'stored')
   }
 
   #look(exchange: Exchange, key: string): boolean {
@@ -385,11 +390,14 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const { vary } = plan.validates!.response
     // What is somebody's own is not asked for on nobody's behalf.
     if (vary.includes('cookie') || vary.includes('authorization')) return
-    if (!this.#refresher.hasRoom || this.#collapsing.begin(plan.key) === 'flies') return
+    if (!this.#refresher.hasRoom) return
+    const flight = this.#collapsing.begin(plan.key)
+    if (flight === undefined) return
     const { site } = plan
     const request = impersonalHead(plan.request)
     const fields = ownRequestFields(request, site.config, plan.key.startsWith('https:'))
     const filling = new Filling({ ...plan, request, leads: true }, this)
+    filling.flight = flight
     this.#refresher.start({ site, target: request.target, route, fields }, filling)
   }
 
@@ -445,6 +453,11 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     }
     this.#options.siteOf(site).parameters.learn(target, digest, status, sight.atMs, sight.variant)
     this.#options.library.seen(sight)
+  }
+
+  #isFresh(key: string, head: RequestHead): boolean {
+    const variants = this.#options.shelf.get(key)
+    return variants.length > 0 && choose(variants, head, this.nowMs()).action === 'serve'
   }
 
   #wasRejected(key: string): boolean {

@@ -22,12 +22,20 @@ export interface CollapsingOptions {
   readonly nowMs: () => number
 }
 
-interface Flight {
-  readonly followers: Exchange[]
+/** A request to the origin that others may wait for. */
+export interface Flight {
+  readonly key: string
+  followers: Exchange[]
+  /** Of followers: beyond it those who left are looked for. */
+  room: number
   /** Nobody waits longer. */
   untilMs: number
+  /** Its leader is here; otherwise it is another thread's that some here wait for. */
+  readonly isOurs: boolean
   /** Other threads know of it. */
   readonly isShared: boolean
+  /** Another thread's that is not in the air any more: word of its landing is under way, unless that thread died. */
+  isMissed: boolean
 }
 
 /** For the head of the answer; then for its body, since the leader may be reading slowly. */
@@ -35,25 +43,30 @@ const HEAD_PATIENCE_MS = 30_000
 const BODY_PATIENCE_MS = 2000
 /** Times a request waits for somebody else's answer before it asks by itself. */
 const MOST_FOLLOWS = 2
+const FOLLOWERS = 64
+/** Between two looks at the flights of other threads. */
+const LOOK_MS = 500
 
 export class Collapsing {
   readonly #options: CollapsingOptions
   readonly #flying = new Map<string, Flight>()
   /** Who stands in the gate's line, by what it wants. */
   readonly #inLine = new Map<string, Set<Exchange>>()
+  #lookedAtMs = 0
 
   constructor(options: CollapsingOptions) {
     this.#options = options
   }
 
-  /** `leads`, or `alone`: ask the origin, and say `landed` in the end. `flies`: somebody else does. */
-  begin(key: string): 'leads' | 'flies' | 'alone' {
-    if (this.#flying.has(key)) return 'flies'
+  /** The flight that takes off, to be told about until it lands; undefined when somebody asks for this already. */
+  begin(key: string): Flight | undefined {
+    if (this.#flying.has(key)) return undefined
     const { flights, nowMs } = this.#options
     const now = nowMs()
     const begun = flights.begin(key, now, HEAD_PATIENCE_MS)
-    if (begun !== 'flies') this.#depart(key, now, begun === 'leads')
-    return begun
+    return begun === 'flies'
+      ? undefined
+      : this.#depart(key, now, { isOurs: true, isShared: begun === 'leads' })
   }
 
   /** It has not waited in vain too often. */
@@ -68,10 +81,10 @@ export class Collapsing {
     if (flight === undefined) {
       const { flights, nowMs } = this.#options
       if (!flights.wait(key)) return false
-      flight = this.#depart(key, nowMs(), false)
+      flight = this.#depart(key, nowMs(), { isOurs: false, isShared: false })
     }
     exchange.follows++
-    flight.followers.push(exchange)
+    if (flight.followers.push(exchange) > flight.room) prune(flight)
     return true
   }
 
@@ -88,58 +101,78 @@ export class Collapsing {
   }
 
   /** The head of its answer has come, and the body will be stored. */
-  copying(key: string): void {
-    const flight = this.#flying.get(key)
-    if (flight !== undefined)
-      flight.untilMs = Math.min(flight.untilMs, this.#options.nowMs() + BODY_PATIENCE_MS)
+  copying(flight: Flight): void {
+    flight.untilMs = Math.min(flight.untilMs, this.#options.nowMs() + BODY_PATIENCE_MS)
   }
 
   /** A flight that began here is over. */
-  landed(key: string, isStored: boolean): void {
-    const flight = this.#flying.get(key)
-    this.#flying.delete(key)
-    if (flight?.isShared === true && this.#options.flights.end(key)) this.#options.announce(key)
-    if (flight !== undefined) this.#release(flight)
-    if (isStored) this.#serveLine(key)
+  landed(flight: Flight, isStored: boolean): void {
+    // A late one has been given up: what flies now under its key is somebody else's.
+    if (this.#flying.get(flight.key) === flight) this.#end(flight)
+    if (isStored) this.#serveLine(flight.key)
   }
 
-  landedElsewhere(key: string): void {
+  /** Another thread's has landed, one that some wait for. */
+  landedElsewhere(key: string, isStored: boolean): void {
     const flight = this.#flying.get(key)
-    if (flight === undefined || flight.isShared) return
-    this.#flying.delete(key)
-    this.#release(flight)
-    this.#serveLine(key)
+    if (flight !== undefined && !flight.isOurs) this.#end(flight)
+    if (isStored) this.#serveLine(key)
   }
 
   /** Leaders may be slow, and threads die: called every now and then. */
   tick(): void {
     const now = this.#options.nowMs()
-    for (const [key, flight] of this.#flying) {
-      if (now < flight.untilMs) continue
-      this.#options.count('cache-flight-late')
-      // Its leader lands all the same, with nobody behind it.
-      this.#flying.delete(key)
-      if (flight.isShared && this.#options.flights.end(key)) this.#options.announce(key)
-      this.#release(flight)
+    const looks = Math.abs(now - this.#lookedAtMs) >= LOOK_MS
+    if (looks) this.#lookedAtMs = now
+    for (const flight of this.#flying.values()) {
+      const leftMs = flight.untilMs - now
+      // The clock may have been set back.
+      if (leftMs <= 0 || leftMs > HEAD_PATIENCE_MS) {
+        this.#options.count('cache-flight-late')
+        // Its leader lands all the same, with nobody behind it.
+        this.#end(flight)
+      } else if (looks && !flight.isOurs && this.#isLost(flight)) {
+        this.#options.count('cache-flight-lost')
+        this.#end(flight)
+      }
     }
   }
 
-  #depart(key: string, nowMs: number, isShared: boolean): Flight {
-    const flight: Flight = { followers: [], untilMs: nowMs + HEAD_PATIENCE_MS, isShared }
+  /** Its thread died, or word of its landing was lost: it was gone the last time as well. */
+  #isLost(flight: Flight): boolean {
+    if (this.#options.flights.wait(flight.key)) return (flight.isMissed = false)
+    if (flight.isMissed) return true
+    flight.isMissed = true
+    return false
+  }
+
+  #depart(key: string, nowMs: number, whose: Pick<Flight, 'isOurs' | 'isShared'>): Flight {
+    const untilMs = nowMs + HEAD_PATIENCE_MS
+    const flight: Flight = { key, followers: [], room: FOLLOWERS, untilMs, ...whose, isMissed: false }
     this.#flying.set(key, flight)
     return flight
   }
 
-  #release(flight: Flight): void {
-    for (const follower of flight.followers) if (!follower.ended) this.#options.again(follower)
+  #end({ key, isShared, followers }: Flight): void {
+    this.#flying.delete(key)
+    if (isShared && this.#options.flights.end(key)) this.#options.announce(key)
+    for (const follower of followers) if (!follower.ended) this.#options.again(follower)
   }
 
   #serveLine(key: string): void {
     const waiting = this.#inLine.get(key)
     if (waiting === undefined) return
     for (const exchange of [...waiting]) {
+      // Whoever leaves the line may make room for the next, who is then admitted and in it no more.
+      if (!waiting.has(exchange)) continue
       this.#options.leaveLine(exchange)
       if (!exchange.ended) this.#options.again(exchange)
     }
   }
+}
+
+/** A client that left is not waited for; without this a flight would hold as many as come and go meanwhile. */
+function prune(flight: Flight): void {
+  flight.followers = flight.followers.filter(({ ended }) => !ended)
+  flight.room = Math.max(FOLLOWERS, 2 * flight.followers.length)
 }

@@ -18,6 +18,7 @@ import {
 } from '#cache'
 import type { FieldLines, RequestHead } from '#http'
 import type { SiteRuntime } from '../house.ts'
+import type { Flight } from './collapsing.ts'
 
 /** Something stored that is sent in place of the origin's answer. */
 export interface Instead {
@@ -74,7 +75,7 @@ export interface Plan {
   /** May be sent when the origin cannot answer. */
   readonly stale?: Stored
   readonly emergency?: Stored
-  /** Nobody else need ask meanwhile. */
+  /** Others may wait for its answer, once it has taken off. */
   readonly leads: boolean
 }
 
@@ -101,6 +102,8 @@ const IS_FAILURE: ReadonlySet<number> = new Set([500, 502, 503, 504])
 
 export class Filling implements Fill {
   readonly plan: Plan
+  /** Those who wait for its answer; undefined while it waits itself, or nobody may. */
+  flight: Flight | undefined
   readonly #shared: Fillings
   readonly #requestedAtMs: number
   #receivedAtMs = 0
