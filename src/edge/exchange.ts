@@ -42,6 +42,8 @@ export interface Carrier {
    * Sends what was stored, whose fields say how long it is, and ends the exchange once the client has it. Absent: the request is none that something stored could answer.
    */
   serve?(exchange: Exchange, instead: Instead): void
+  /** The request has a body, of whatever length. Absent or false: none. */
+  readonly hasBody?: boolean
   /** The collected body, when it is complete and small; undefined when there is none or it streams. */
   readonly collected?: Buffer | undefined
   /** `body` goes to the origin in place of what the client sent. */
@@ -113,7 +115,7 @@ export class Exchange implements Claim {
   mayEarn = false
   /** What the cache wants of the origin's answer; undefined for nothing. */
   fill: Fill | undefined = undefined
-  /** Times it waited for the answer to somebody else's request, and whether the disk was asked for it. */
+  /** Times it waited for the answer to somebody else's request, and whether the disk was asked for what it wants. */
   follows = 0
   wasSought = false
   /** The gate's. */

@@ -53,10 +53,10 @@ export function originFields(exchange: Exchange): string[] {
   return sent
 }
 
-/** The same for a request of Digue's own, which no client has made: nothing is said of one. */
+/** The same for a request of Digue's own, whose fields are `impersonal`: nothing is said of a client. */
 export function ownRequestFields({ fields, host }: RequestHead, site: SiteConfig, secure: boolean): string[] {
   const asked = fieldValue(fields, 'host') ?? host
-  const sent = passedFields({ fields: impersonal(fields) }, site.originHost ?? asked)
+  const sent = passedFields({ fields }, site.originHost ?? asked)
   sent.push('X-Forwarded-Host', asked, 'X-Forwarded-Proto', secure ? 'https' : 'http')
   return sent
 }
@@ -92,9 +92,17 @@ function unconditional(fields: FieldLines): readonly string[] {
   return CONDITIONS.reduce((kept: readonly string[], name) => without(kept, name), fields)
 }
 
-/** `fields` without what is somebody's own, and without conditions. */
+/** `fields` say who asks. */
+export function isPersonal(fields: FieldLines): boolean {
+  return fieldValue(fields, 'cookie') !== undefined || fieldValue(fields, 'authorization') !== undefined
+}
+
+/** What is somebody's own, or wished for by him alone (RFC 9111 §5.2.1). */
+const PERSONAL = ['cookie', 'authorization', 'cache-control', 'pragma'] as const
+
+/** `fields` as if nobody in particular asked, and without conditions. */
 export function impersonal(fields: FieldLines): readonly string[] {
-  return without(without(unconditional(fields), 'cookie'), 'authorization')
+  return PERSONAL.reduce(without, unconditional(fields))
 }
 
 /** The fields to ask the origin with: the client's, or with the cache's conditions in place of the client's. */

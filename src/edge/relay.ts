@@ -112,6 +112,11 @@ export class Relay implements Carrier, Paced {
     return true
   }
 
+  get hasBody(): boolean {
+    const body = this.#body
+    return body !== undefined && (!body.complete || body.whole !== undefined)
+  }
+
   get collected(): Buffer | undefined {
     return this.#body?.whole
   }
@@ -348,8 +353,9 @@ export class Relay implements Carrier, Paced {
     const attempt = new Attempt(this, origin, site.origins, body)
     this.#attempt = attempt
     const fields = askedFields(exchange)
+    const path = exchange.fill?.target ?? head.target
     origin.pool.dispatch(
-      { path: head.target, method: head.method as Dispatcher.HttpMethod, headers: fields as string[], body },
+      { path, method: head.method as Dispatcher.HttpMethod, headers: fields as string[], body },
       attempt,
     )
   }

@@ -106,53 +106,64 @@ test('HEAD, conditions and ranges are answered from what is stored', async () =>
   assert.equal(site.seen.length, 1)
 })
 
-test('the slow path and HTTP/2 are served from the same store', async () => {
+/** A second door with TLS, and a client that speaks HTTP/2 there. */
+async function stageWithTls(handler: RequestListener, options: DigueOptions = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), 'digue-cache-'))
   const { certificate, key } = selfSigned(['localhost'])
   writeFileSync(path.join(folder, 'chain.pem'), certificate)
   writeFileSync(path.join(folder, 'key.pem'), key)
-  await using site = await stage(page({ 'cache-control': 'max-age=60' }), {
+  const door = { address: '127.0.0.1', port: 0 }
+  const site = await stage(handler, {
+    ...options,
     site: {
       hosts: ['127.0.0.1'],
       certificate: path.join(folder, 'chain.pem'),
       key: path.join(folder, 'key.pem'),
+      ...options.site,
     },
-    config: {
-      listen: [
-        { address: '127.0.0.1', port: 0 },
-        { address: '127.0.0.1', port: 0, tls: true },
-      ],
-    },
+    config: { listen: [door, { ...door, tls: true }], ...options.config },
   })
+  const session = http2.connect(`https://127.0.0.1:${site.digue.edge.ports[1]}`, {
+    rejectUnauthorized: false,
+  })
+  return {
+    ...site,
+    tlsPort: site.digue.edge.ports[1]!,
+    session,
+    ask2(target: string, headers: http2.OutgoingHttpHeaders = {}, body = '') {
+      return new Promise<{ headers: http2.IncomingHttpHeaders; text: string }>((resolve, reject) => {
+        const stream = session.request({ ':path': target, ...headers }, { endStream: body === '' })
+        let text = ''
+        let got: http2.IncomingHttpHeaders = {}
+        stream.on('response', (fields) => (got = fields))
+        stream.on('data', (chunk) => (text += chunk))
+        stream.on('end', () => resolve({ headers: got, text }))
+        stream.on('error', reject)
+        if (body !== '') stream.end(body)
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      session.destroy()
+      await site[Symbol.asyncDispose]()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+test('the slow path and HTTP/2 are served from the same store', async () => {
+  await using site = await stageWithTls(page({ 'cache-control': 'max-age=60' }))
   await ask(`${site.url}/x`)
   // A request with Expect leaves the fast path.
   const slow = await ask(`${site.url}/x`, { expect: '100-continue' })
   assert.match(String(slow.headers['cache-status']), /hit/)
   assert.equal(slow.text, 'page')
   assert.equal(site.seen.length, 1)
-  const session = http2.connect(`https://127.0.0.1:${site.digue.edge.ports[1]}`, {
-    rejectUnauthorized: false,
-  })
-  const get = () =>
-    new Promise<{ status: unknown; cacheStatus: unknown; text: string }>((resolve, reject) => {
-      const stream = session.request({ ':path': '/h2' })
-      let text = ''
-      let headers: http2.IncomingHttpHeaders = {}
-      stream.on('response', (got) => (headers = got))
-      stream.on('data', (chunk) => (text += chunk))
-      stream.on('end', () =>
-        resolve({ status: headers[':status'], cacheStatus: headers['cache-status'], text }),
-      )
-      stream.on('error', reject)
-    })
-  await get()
-  const second = await get()
-  assert.equal(second.status, 200)
+  await site.ask2('/h2')
+  const second = await site.ask2('/h2')
+  assert.equal(second.headers[':status'], 200)
   assert.equal(second.text, 'page')
-  assert.match(String(second.cacheStatus), /hit/)
+  assert.match(String(second.headers['cache-status']), /hit/)
   assert.equal(site.seen.length, 2, 'one for http, one for https')
-  session.close()
-  rmSync(folder, { recursive: true })
 })
 
 for (const threads of [1, 2])
@@ -188,9 +199,10 @@ test('who waited for a page that turns out private is released to the origin, ea
   )
   assert.equal(site.seen.length, 20)
   assert.ok(performance.now() - started < 2000)
-  // From now on nobody waits for another's.
+  // From now on nobody who brings cookies waits for another's.
+  const mine = () => ask(`${site.url}/mine`, { cookie: 'n=1' })
   const again = performance.now()
-  await Promise.all([ask(`${site.url}/mine`), ask(`${site.url}/mine`)])
+  await Promise.all([mine(), mine()])
   assert.ok(performance.now() - again < 190, 'one after the other')
 })
 
@@ -416,4 +428,41 @@ test('bypass goes past what is stored', async () => {
   await sleep(100)
   await ask(site.url)
   assert.equal(site.seen.length, 2)
+})
+
+test('a GET with a body, which no key holds, poisons no page: also where HTTP/2 does not say how long it is', async () => {
+  await using site = await stageWithTls((request, response) => {
+    let body = ''
+    request.on('data', (chunk) => (body += chunk))
+    request.on('end', () => response.writeHead(200, { 'cache-control': 'max-age=60' }).end(`[${body}]`))
+  })
+  const evil = await site.ask2('/fat', {}, 'evil')
+  assert.equal(evil.text, '[evil]')
+  assert.equal((await site.ask2('/fat')).text, '[]')
+  // And back: what is stored is no answer to it.
+  assert.equal((await site.ask2('/fat', {}, 'evil')).text, '[evil]')
+})
+
+test('a field that Connection names does not come to the origin, and no page is stored as if it had', async () => {
+  await using site = await stage((request, response) => {
+    response.writeHead(200, { 'cache-control': 'max-age=60', vary: 'accept-language' })
+    response.end(String(request.headers['accept-language']))
+  })
+  const french = { 'accept-language': 'fr' }
+  await ask(site.url, { ...french, connection: 'accept-language, close' })
+  assert.equal((await ask(site.url, french)).text, 'fr')
+})
+
+test('a visitor who wants nothing stored takes nothing from the store', async () => {
+  let fails = false
+  await using site = await stage((_request, response) => {
+    if (fails) response.writeHead(503).end()
+    else response.writeHead(200, { 'cache-control': 'max-age=1' }).end('page')
+  })
+  await ask(site.url)
+  await sleep(1100)
+  await ask(site.url, { 'cache-control': 'no-store' })
+  await ask(site.url, { 'cache-control': 'no-store' }, 'HEAD')
+  fails = true
+  assert.equal((await ask(site.url)).text, 'page')
 })

@@ -26,11 +26,11 @@ import {
   uriKey,
   type Warming,
 } from '#cache'
-import { type FieldLines, fieldValue, type RequestHead } from '#http'
+import type { FieldLines, RequestHead } from '#http'
 import { BoundedMap } from '#kit'
 import { routeOf } from '#recognise'
 import type { Exchange } from '../exchange.ts'
-import { impersonal, isConditional, ownRequestFields } from '../forwarding.ts'
+import { impersonal, isConditional, isPersonal, ownRequestFields } from '../forwarding.ts'
 import type { SiteRuntime } from '../house.ts'
 import { Collapsing } from './collapsing.ts'
 import {
@@ -45,6 +45,10 @@ import {
 import type { LibraryHandlers, LibraryPort } from './library-port.ts'
 import { Refresher } from './refresher.ts'
 import type { Shelf } from './shelf.ts'
+
+type Validation = Extract<Choice, { action: 'validate' }>
+/** Parameters of Cache-Status. */
+type Hit = 'hit' | 'hit; detail=stale'
 
 /** What the desk needs of the pipeline. */
 export interface CacheHost {
@@ -147,8 +151,9 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
       exchange.fill = this.#unsafe(exchange)
       return false
     }
-    const key = hasBody(head) ? undefined : cacheKey(head, exchange.secure)
-    return key !== undefined && this.#look(exchange, key)
+    // A GET with a body means something that its target does not tell.
+    const key = exchange.carrier.hasBody === true ? undefined : cacheKey(head, exchange.secure)
+    return key !== undefined && this.#look(exchange, key, head)
   }
 
   /** It stands in the gate's line: what it wants may land meanwhile. */
@@ -170,7 +175,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const { host } = this.#options
     const { key } = fill.plan
     // While it stood in line what it wants may have come.
-    if (this.#isFresh(key, exchange.head)) {
+    if (this.#isFresh(fill.plan)) {
       host.returnPermit(exchange)
       host.decideAgain(exchange)
       return false
@@ -257,7 +262,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
 
   saw({ plan }: Filling, status: number, response?: StoredResponse): void {
     const { site, request } = plan
-    if (!site.gate.learning || !isAnonymous(request)) return
+    if (!site.gate.learning || request.method !== 'GET' || isPersonal(request.fields)) return
     // What is not stored may be another page each time: it is none that another may stand for.
     if (response === undefined) this.#sight(site, request, status, `not stored ${++this.#unstored}`)
     else if (isComparable(response)) this.#sight(site, request, status, digestOf(response.body))
@@ -271,31 +276,36 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const { key } = plan
     const now = this.nowMs()
     if (how === 'stored' && plan.leads) this.#asked.set(key, impersonalHead(plan.request))
-    if (how === 'rejected') this.#rejected.set(key, now + REJECTED_MS)
+    if (how === 'rejected' && plan.leads)
+      this.#rejected.set(isPersonal(plan.request.fields) ? personally(key) : key, now + REJECTED_MS)
     else if (how === 'failed') this.#failed.set(key, now + FAILED_MS)
     else if (how === 'stored') this.#rejected.delete(key)
     if (flight !== undefined) this.#collapsing.landed(flight, how === 'stored')
   }
 
-  #look(exchange: Exchange, key: string): boolean {
-    const { site, head } = exchange
+  /** `head`: what it asks for, but for parameters that are passed over. */
+  #look(exchange: Exchange, key: string, head: RequestHead): boolean {
+    const { site } = exchange
     const { shelf, host } = this.#options
     const choice = choose(shelf.get(key), head, this.nowMs())
     switch (choice.action) {
       case 'serve':
-        this.#serve(exchange, choice.stored, 'hit', '')
+        this.#serve(exchange, head, choice.stored, 'hit')
         return true
       case 'refuse':
         host.serveStored(exchange, ONLY_IF_CACHED)
         return true
       case 'validate':
-        return this.#validate(exchange, key, choice)
+        return this.#validate(exchange, head, key, choice)
       case 'miss':
         break
       default:
         choice satisfies never
     }
-    if (isOverloaded(site) && this.#passOverParameters(exchange)) return this.take(exchange)
+    if (head === exchange.head && isOverloaded(site)) {
+      const plainer = this.#withoutParameters(exchange)
+      if (plainer !== undefined) return this.#look(exchange, cacheKey(plainer, exchange.secure)!, plainer)
+    }
     if (!exchange.wasSought && this.#options.mayBeOnDisk(key)) {
       exchange.wasSought = true
       this.#options.library.want(key, () => {
@@ -305,12 +315,16 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     }
     const { why, emergency } = choice
     const mayLead =
-      head.method === 'GET' && why !== 'bypass' && !isConditional(head.fields) && !this.#wasRejected(key)
+      head.method === 'GET' &&
+      why !== 'bypass' &&
+      !isConditional(head.fields) &&
+      !this.#wasRejected(key, head)
     if (mayLead && this.#collapsing.follow(exchange, key)) return true
     this.#plan(exchange, {
       key,
       site,
       request: head,
+      isRewritten: head !== exchange.head,
       rules: this.#options.siteOf(site).rules,
       forwarded: why,
       leads: mayLead,
@@ -329,13 +343,14 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     return new UnsafeFill(head, secure, (stale) => this.forget(stale), page)
   }
 
-  #validate(exchange: Exchange, key: string, choice: Extract<Choice, { action: 'validate' }>): boolean {
-    const { site, head } = exchange
+  #validate(exchange: Exchange, head: RequestHead, key: string, choice: Validation): boolean {
+    const { site } = exchange
     const { stored, conditions, ifError } = choice
     const plan: Plan = {
       key,
       site,
       request: head,
+      isRewritten: head !== exchange.head,
       rules: this.#options.siteOf(site).rules,
       forwarded: choice.why,
       validates: stored,
@@ -346,7 +361,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const hasFailed = this.#hasFailed(key)
     if (choice.whileRevalidate || (ifError && (hasFailed || isOverloaded(site)))) {
       if (!hasFailed) this.#refresh(plan, exchange.route)
-      this.#serve(exchange, stored, 'hit; detail=stale', 'stale')
+      this.#serve(exchange, head, stored, 'hit; detail=stale')
       return true
     }
     if (plan.leads && this.#collapsing.follow(exchange, key)) return true
@@ -358,12 +373,13 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     exchange.fill = new Filling(plan, this)
   }
 
-  #serve(exchange: Exchange, stored: Stored, status: string, reason: Instead['reason']): void {
+  #serve(exchange: Exchange, head: RequestHead, stored: Stored, status: Hit): void {
     this.#options.library.used(stored.response)
-    const { head, site } = exchange
+    const { site } = exchange
     const nowMs = this.nowMs()
     this.#options.siteOf(site).warming.used(stored.response.key, nowMs)
     if (site.gate.learning && status === 'hit') this.#sawAgain(site, head, stored, nowMs)
+    const reason = status === 'hit' ? '' : 'stale'
     const written = isPlain(head) ? writtenOf(stored, head, nowMs, status) : undefined
     this.#options.host.serveStored(
       exchange,
@@ -372,17 +388,15 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   }
 
   /**
-   * Parameters that change nothing, as far as calm weather showed, are taken out of the request itself: what the
-   * origin is asked for, and what is stored under it, is the page without them.
+   * The request without parameters that change nothing, as far as calm weather showed: so the origin is asked, and
+   * what is stored under it is the page without them. Logs, and pages of Digue's own, keep what the client asked for.
    */
-  #passOverParameters(exchange: Exchange): boolean {
-    const { head, site } = exchange
+  #withoutParameters({ head, site }: Exchange): RequestHead | undefined {
     const target = this.#options.siteOf(site).parameters.stripped(head.target)
-    if (target === undefined) return false
+    if (target === undefined) return undefined
     this.count('cache-parameters-passed-over')
     const { method, version, host, fields } = head
-    exchange.head = { method, target, version, host, fields }
-    return true
+    return { method, target, version, host, fields }
   }
 
   /** Behind the back of whoever is served meanwhile, or ahead of time. */
@@ -437,7 +451,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const { body, status } = response
     if (nowMs - (this.#seenAtMs.get(body) ?? 0) < SEEN_AGAIN_MS) return
     this.#seenAtMs.set(body, nowMs)
-    if (isAnonymous(head) && isComparable(response)) this.#sight(site, head, status, digestOf(body))
+    if (!isPersonal(head.fields) && isComparable(response)) this.#sight(site, head, status, digestOf(body))
   }
 
   #sight(site: SiteRuntime, head: RequestHead, status: number, digest: string): void {
@@ -455,13 +469,15 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     this.#options.library.seen(sight)
   }
 
-  #isFresh(key: string, head: RequestHead): boolean {
+  #isFresh({ key, request }: Plan): boolean {
     const variants = this.#options.shelf.get(key)
-    return variants.length > 0 && choose(variants, head, this.nowMs()).action === 'serve'
+    return variants.length > 0 && choose(variants, request, this.nowMs()).action === 'serve'
   }
 
-  #wasRejected(key: string): boolean {
-    return (this.#rejected.get(key) ?? 0) > this.nowMs()
+  #wasRejected(key: string, head: RequestHead): boolean {
+    const nowMs = this.nowMs()
+    if ((this.#rejected.get(key) ?? 0) > nowMs) return true
+    return isPersonal(head.fields) && (this.#rejected.get(personally(key)) ?? 0) > nowMs
   }
 
   #hasFailed(key: string): boolean {
@@ -474,6 +490,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
  * POST may itself be the page of today, if it says so.
  */
 class UnsafeFill implements Fill {
+  readonly target = undefined
   readonly conditions = undefined
   readonly instead = undefined
   readonly ownFields: FieldLines = []
@@ -567,8 +584,9 @@ function isComparable({ vary, body }: StoredResponse): boolean {
   return body.length <= MOST_DIGESTED && vary.every((name) => name === 'accept-encoding')
 }
 
-function isAnonymous({ fields }: RequestHead): boolean {
-  return fieldValue(fields, 'cookie') === undefined && fieldValue(fields, 'authorization') === undefined
+/** Of a page that cannot be stored for whoever brings cookies or credentials: strangers may share it all the same. */
+function personally(key: string): string {
+  return `${key}\n`
 }
 
 function leaderPlan({ fill }: Exchange): Plan | undefined {
@@ -581,10 +599,4 @@ function leaderPlan({ fill }: Exchange): Plan | undefined {
  */
 function isOverloaded(site: SiteRuntime): boolean {
   return !site.gate.learning
-}
-
-/** A GET with a body means something that its target does not tell. */
-function hasBody({ fields }: RequestHead): boolean {
-  const length = fieldValue(fields, 'content-length')
-  return (length !== undefined && length !== '0') || fieldValue(fields, 'transfer-encoding') !== undefined
 }

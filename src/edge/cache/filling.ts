@@ -9,6 +9,7 @@
  */
 import {
   type CacheRules,
+  type Refusal,
   refresh,
   type Served,
   type Stored,
@@ -16,7 +17,8 @@ import {
   serve,
   storability,
 } from '#cache'
-import type { FieldLines, RequestHead } from '#http'
+import { endToEndFields, type FieldLines, type RequestHead } from '#http'
+import { isConditional, isPersonal } from '../forwarding.ts'
 import type { SiteRuntime } from '../house.ts'
 import type { Flight } from './collapsing.ts'
 
@@ -39,6 +41,8 @@ export interface Written {
 
 /** What a relay tells of the origin's answer, and asks. */
 export interface Fill {
+  /** What the origin is asked for in place of the client's own target; undefined: that. */
+  readonly target: string | undefined
   /** The fields to ask the origin with in place of the client's own conditions and ranges; undefined: leave them. */
   readonly conditions: FieldLines | undefined
   /**
@@ -58,7 +62,10 @@ export interface Fill {
   readonly ownFields: FieldLines
 }
 
-/** How a fill ended. `rejected`: it may not be stored. `failed`: the origin could not answer. */
+/**
+ * How a fill ended. `rejected`: such an answer may not be stored. `failed`: the origin could not answer.
+ * `abandoned`: nothing is known of the page.
+ */
 export type Landing = 'stored' | 'rejected' | 'failed' | 'abandoned'
 
 export interface Plan {
@@ -66,6 +73,8 @@ export interface Plan {
   readonly site: SiteRuntime
   /** As the origin is asked, without what is Digue's own. */
   readonly request: RequestHead
+  /** The request's target is not the client's: what changes nothing in a page was taken out. */
+  readonly isRewritten?: boolean
   readonly rules: CacheRules
   /** Cache-Status `fwd` (RFC 9211 §2.2). */
   readonly forwarded: string
@@ -90,7 +99,7 @@ export interface Fillings {
   keep(response: StoredResponse): Stored | undefined
   /** What was stored is not what the origin says any more. */
   forget(key: string): void
-  /** The origin's answer to a plain GET, stored or not: what it teaches of its target's parameters. */
+  /** The origin's answer to a GET for the whole page, stored or not: what it teaches of its target's parameters. */
   saw(filling: Filling, status: number, response?: StoredResponse): void
   /** The head of an answer that will be copied has come. */
   copying(filling: Filling): void
@@ -99,6 +108,20 @@ export interface Fillings {
 
 /** Failures for which a stale response may stand in (RFC 5861 §4). */
 const IS_FAILURE: ReadonlySet<number> = new Set([500, 502, 503, 504])
+
+/**
+ * Refusals that are due to how a request asks. They say nothing of the page, so that nobody can take it from the
+ * others by asking strangely.
+ */
+const OF_THE_REQUEST: ReadonlySet<Refusal> = new Set([
+  'method',
+  'request-no-store',
+  'unkeyed-field',
+  'vary-long',
+])
+
+/** Small pieces of a body are gathered in blocks: an object for each would be larger than they are. */
+const BLOCK_BYTES = 16_384
 
 export class Filling implements Fill {
   readonly plan: Plan
@@ -109,6 +132,8 @@ export class Filling implements Fill {
   #receivedAtMs = 0
   #over = false
   #chunks: Uint8Array[] = []
+  /** Room left at the end of the last chunk. */
+  #room = 0
   #bytes = 0
   #draft: Omit<StoredResponse, 'body'> | undefined
   #instead: Instead | undefined
@@ -118,6 +143,10 @@ export class Filling implements Fill {
     this.plan = plan
     this.#shared = shared
     this.#requestedAtMs = shared.nowMs()
+  }
+
+  get target(): string | undefined {
+    return this.plan.isRewritten === true ? this.plan.request.target : undefined
   }
 
   get conditions(): FieldLines | undefined {
@@ -153,19 +182,17 @@ export class Filling implements Fill {
       return 'instead'
     }
     const isWanted = plan.validates !== undefined || plan.rules.isEmergencyPath(plan.request.target)
-    if (isSilent && !isWanted) return this.#reject(status)
+    if (isSilent && !isWanted) return this.#reject(status, 'no-freshness')
     const response = { status, fields: fields() }
     if (plan.request.method === 'HEAD') {
       this.#head(response)
       return 'pass'
     }
     const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
-    const may = storability(plan.request, response, times, plan.rules)
-    if (!may.store) {
-      // A stored page that the origin now answers otherwise is of yesterday.
-      if (plan.validates !== undefined && status < 500) this.#shared.forget(plan.key)
-      return this.#reject(status)
-    }
+    // What a client's Connection names never came to the origin: an answer does not vary on it.
+    const request = { ...plan.request, fields: endToEndFields(plan.request.fields) }
+    const may = storability(request, response, times, plan.rules)
+    if (!may.store) return this.#reject(status, may.reason)
     const { purpose, vary, variant } = may
     this.#draft = { key: plan.key, purpose, vary, variant, status, fields: may.fields, ...times }
     this.#shared.copying(this)
@@ -180,12 +207,28 @@ export class Filling implements Fill {
       this.#end('rejected')
     } else if (!this.#shared.reserve(length)) {
       this.#shared.count('cache-copies-full')
-      this.#end('rejected')
+      this.#end('abandoned')
     } else {
       this.#bytes += length
-      // A copy of its own: the bytes lie in a buffer that is read into again.
-      this.#chunks.push(Uint8Array.from(bytes))
+      this.#append(bytes)
     }
+  }
+
+  /** A copy: the bytes lie in a buffer that is read into again. */
+  #append(bytes: Uint8Array): void {
+    const fitting = Math.min(this.#room, bytes.length)
+    if (fitting > 0) {
+      const last = this.#chunks.at(-1)!
+      last.set(bytes.subarray(0, fitting), last.length - this.#room)
+      this.#room -= fitting
+    }
+    if (fitting === bytes.length) return
+    const rest = bytes.subarray(fitting)
+    // Most bodies come in one or two pieces, of which the first need no more than their own room.
+    const block = new Uint8Array(this.#chunks.length < 2 ? rest.length : Math.max(rest.length, BLOCK_BYTES))
+    block.set(rest)
+    this.#room = block.length - rest.length
+    this.#chunks.push(block)
   }
 
   completed(): void {
@@ -193,7 +236,7 @@ export class Filling implements Fill {
     const body = new Uint8Array(new SharedArrayBuffer(this.#bytes))
     let at = 0
     for (const chunk of this.#chunks) {
-      body.set(chunk, at)
+      body.set(at + chunk.length > body.length ? chunk.subarray(0, body.length - at) : chunk, at)
       at += chunk.length
     }
     const response = { ...this.#draft, body }
@@ -252,9 +295,13 @@ export class Filling implements Fill {
     this.#end('rejected')
   }
 
-  #reject(status: number): 'pass' {
-    this.#shared.saw(this, status)
-    this.#end(IS_FAILURE.has(status) ? 'failed' : 'rejected')
+  #reject(status: number, reason: Refusal): 'pass' {
+    const { plan } = this
+    const isOfTheRequest = OF_THE_REQUEST.has(reason) || isPartial(plan)
+    if (plan.validates !== undefined && !isOfTheRequest && isOfYesterday(plan.request, status))
+      this.#shared.forget(plan.key)
+    if (!isOfTheRequest) this.#shared.saw(this, status)
+    this.#end(IS_FAILURE.has(status) ? 'failed' : isOfTheRequest ? 'abandoned' : 'rejected')
     return 'pass'
   }
 
@@ -267,4 +314,17 @@ export class Filling implements Fill {
     if (how !== 'stored') this.#draft = undefined
     this.#shared.landed(this, how)
   }
+}
+
+/** The client's own conditions and ranges went to the origin. */
+function isPartial({ request, conditions }: Plan): boolean {
+  return conditions === undefined && isConditional(request.fields)
+}
+
+/**
+ * A stored page that the origin now answers otherwise is of yesterday; unless that is due to the client, who may be
+ * logged in, or have provoked an error.
+ */
+function isOfYesterday({ fields }: RequestHead, status: number): boolean {
+  return status === 404 || status === 410 || (status < 400 && !isPersonal(fields))
 }

@@ -449,8 +449,9 @@ class FastConnection extends Deadline implements Carrier, Relay {
     const { head, fill } = exchange
     // Tokens of ours were taken out, or it is asked otherwise: the text as it came cannot go on.
     if (head !== this.#head || fill?.conditions !== undefined)
-      return requestText(head.method, head.target, askedFields(exchange))
-    const { method, target, hostField, passed } = this.#head
+      return requestText(head.method, fill?.target ?? head.target, askedFields(exchange))
+    const { method, hostField, passed } = this.#head
+    const target = fill?.target ?? head.target
     const host = exchange.site.config.originHost ?? hostField
     return `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\n${passed}${this.#forwardingText(exchange, hostField)}\r\n`
   }
