@@ -51,6 +51,9 @@ const NOT_A_FAILURE = new Set([501, 505])
 /** Interim responses to one request; an origin that sends more than this would never answer. */
 const MOST_INTERIM = 16
 
+/** Of a stored body, written at once. */
+const SLICE_BYTES = 16_384
+
 /** Safe to send twice when the first one got no answer (RFC 9110 §9.2.2). */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
@@ -76,6 +79,8 @@ export class Relay implements Carrier, Paced {
   #clientGone = false
   /** Serves what was stored: how the exchange will end. */
   #serving: Instead | undefined
+  /** What the client has no room for yet of a stored body. */
+  #left: Uint8Array | undefined
   /** Who wants a copy of the answer's body. */
   #copies: Fill | undefined
   #outcome: Outcome = 'abandoned'
@@ -151,13 +156,29 @@ export class Relay implements Carrier, Paced {
     this.#originDone = true
     if (!this.#downstream.respond(status, '', fields)) {
       this.#serving = undefined
+      // It would stand in for itself.
+      exchange.fill = undefined
       this.#fail(exchange, 502, 'origin-bad-head')
       return
     }
-    if (body.length > 0) {
-      this.#bytes = body.length
-      this.#downstream.write(Buffer.from(body.buffer, body.byteOffset, body.length), false)
+    this.#left = body
+    this.#pour()
+  }
+
+  /** As much of a stored body as the client takes, in pieces: what waits for slow readers is bounded, and their pace is seen. */
+  #pour(): void {
+    let left = this.#left!
+    while (left.length > 0) {
+      const { buffer, byteOffset, length } = left.subarray(0, SLICE_BYTES)
+      left = left.subarray(length)
+      this.#left = left
+      this.#bytes += length
+      const pressed = this.#watch.buffered > MOST_BUFFERED_IN_ALL
+      const goesOn = this.#downstream.write(Buffer.from(buffer, byteOffset, length), pressed)
+      this.#settleBuffered(this.#downstream.pendingBytes)
+      if (!goesOn && left.length > 0) return
     }
+    this.#left = undefined
     this.#downstream.finish([])
   }
 
@@ -172,7 +193,8 @@ export class Relay implements Carrier, Paced {
 
   /** There is room again. */
   drained(): void {
-    this.#attempt?.resume()
+    if (this.#left !== undefined) this.#pour()
+    else this.#attempt?.resume()
   }
 
   /** Everything was handed to the client's connection. */
@@ -380,6 +402,7 @@ export class Relay implements Carrier, Paced {
   }
 
   #release(): void {
+    this.#left = undefined
     this.#watch.delete(this)
     this.#settleBuffered(0)
     this.#body?.release()

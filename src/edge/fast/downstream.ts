@@ -178,6 +178,8 @@ class FastConnection extends Deadline implements Carrier, Relay {
   #flushing = false
   /** Serves what was stored: how the exchange will end. */
   #serving: Instead | undefined
+  /** What the client has no room for yet of a stored body. */
+  #left: Uint8Array | undefined
   /** Who wants a copy of the answer's body. */
   #copies: Fill | undefined
   #copyScanner: ChunkedScanner | undefined
@@ -321,7 +323,10 @@ class FastConnection extends Deadline implements Carrier, Relay {
   onDrain(): void {
     if (this.#state >= GONE) return
     this.#settleBuffered()
-    if (this.#flushing) this.#flushed()
+    if (this.#left !== undefined) {
+      this.#pour()
+      this.#served(this.#exchange!)
+    } else if (this.#flushing) this.#flushed()
     else if (this.#upstream !== undefined) {
       if (this.#state === BUSY) this.dueMs = Number.POSITIVE_INFINITY
       this.#upstream.resume()
@@ -414,21 +419,41 @@ class FastConnection extends Deadline implements Carrier, Relay {
       this.#socket.cork()
       if (written !== undefined) this.#socket.write(written.head)
       this.#socket.write(tail, 'latin1')
-      // Not a copy: everybody who reads slowly reads the same bytes.
-      this.#socket.write(body)
+      this.#left = body
+      this.#pour()
       this.#socket.uncork()
     }
     this.#served(exchange)
   }
 
+  /**
+   * As much of a stored body as the client takes. Not a copy, so that everybody who reads slowly reads the same
+   * bytes; but TLS makes one of each piece.
+   */
+  #pour(): void {
+    const size = this.#transport.buffered > MOST_BUFFERED_IN_ALL ? MOST_COPIED : MOST_BUFFERED
+    // Below the socket's high-water mark there is no drain to wait for.
+    while (this.#left !== undefined && !this.#socket.writableNeedDrain) {
+      const left = this.#left
+      this.#left = left.length > size ? left.subarray(size) : undefined
+      this.#socket.write(left.length > size ? left.subarray(0, size) : left)
+    }
+  }
+
   #served(exchange: Exchange): void {
     // The write found the client gone.
     if (this.#exchange !== exchange) return
+    this.#noteBuffered()
     if (!this.#socket.writableNeedDrain) this.#flushed()
-    else {
-      this.#flushing = true
-      this.#beginPace()
-    }
+    else this.#flushing = true
+  }
+
+  #noteBuffered(): void {
+    const waiting = this.#socket.writableLength
+    if (waiting === this.#buffered) return
+    if (this.#buffered === 0) this.#beginPace()
+    this.#transport.buffered += waiting - this.#buffered
+    this.#buffered = waiting
   }
 
   drop(exchange?: Exchange): void {
@@ -555,13 +580,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
     const exchange = this.#exchange
     // The write found the client gone.
     if (exchange === undefined) return false
-    const transport = this.#transport
-    const waiting = this.#socket.writableLength
-    if (waiting !== this.#buffered) {
-      if (this.#buffered === 0) this.#beginPace()
-      transport.buffered += waiting - this.#buffered
-      this.#buffered = waiting
-    }
+    this.#noteBuffered()
     if (last) {
       this.#upstream = undefined
       // Below the socket's high-water mark there is no drain to wait for; the kernel is about to take it.
@@ -572,8 +591,9 @@ class FastConnection extends Deadline implements Carrier, Relay {
       }
       return false
     }
+    const waiting = this.#buffered
     if (waiting === 0) return false
-    const pressed = waiting > MOST_BUFFERED || transport.buffered > MOST_BUFFERED_IN_ALL
+    const pressed = waiting > MOST_BUFFERED || this.#transport.buffered > MOST_BUFFERED_IN_ALL
     return pressed && this.#socket.writableNeedDrain
   }
 
@@ -606,6 +626,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
   #ended(exchange: Exchange, reason: string, status: number, bytes: number, outcome: Outcome): void {
     const serving = this.#serving
     this.#serving = undefined
+    this.#left = undefined
     this.#copies = undefined
     const action = serving === undefined ? 'relay' : 'store'
     exchange.end({ action, reason: reason || (serving?.reason ?? ''), status, bytes, outcome })
@@ -698,6 +719,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
     this.#buffer = undefined
     const exchange = this.#exchange
     this.#exchange = undefined
+    const unread = this.#socket.writableLength + (this.#left?.length ?? 0)
     this.#settleBuffered()
     this.#forget()
     // Its listeners stay, and do nothing from now on.
@@ -709,7 +731,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
     if (!exchange.relaying) exchange.clientGone()
     else {
       const outcome = this.#flushing ? 'answered' : 'abandoned'
-      this.#ended(exchange, reason, this.#status, this.#bodyBytes, outcome)
+      this.#ended(exchange, reason, this.#status, Math.max(0, this.#bodyBytes - unread), outcome)
     }
   }
 
