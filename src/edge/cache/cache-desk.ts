@@ -7,44 +7,33 @@
  *         ├─ somebody asks for it already ─▶ follows: looks again when that one has landed
  *         └─ nothing, or to be validated ─▶ a plan: the gate is asked; admitted, it leads
  */
-import { hash } from 'node:crypto'
 import {
   type CacheRules,
   type Choice,
   cacheKey,
   choose,
-  codingsOf,
   type Flights,
-  invalidated,
-  isPlain,
   type Parameters,
   type Purge,
-  type Served,
   type Stored,
   type StoredResponse,
-  serve,
   uriKey,
   type Warming,
 } from '#cache'
-import type { FieldLines, RequestHead } from '#http'
+import type { RequestHead } from '#http'
 import { BoundedMap } from '#kit'
 import { routeOf } from '#recognise'
 import type { Exchange } from '../exchange.ts'
 import { impersonal, isConditional, isPersonal, ownRequestFields } from '../forwarding.ts'
 import type { SiteRuntime } from '../house.ts'
 import { Collapsing } from './collapsing.ts'
-import {
-  type Fill,
-  Filling,
-  type Fillings,
-  type Instead,
-  type Landing,
-  type Plan,
-  type Written,
-} from './filling.ts'
+import { type Fill, Filling, type Fillings, type Instead, type Landing, type Plan } from './filling.ts'
 import type { LibraryHandlers, LibraryPort } from './library-port.ts'
 import { Refresher } from './refresher.ts'
 import type { Shelf } from './shelf.ts'
+import { Sights } from './sights.ts'
+import { StoredAnswer } from './stored-answer.ts'
+import { UnsafeFill } from './unsafe-fill.ts'
 
 type Validation = Extract<Choice, { action: 'validate' }>
 /** Parameters of Cache-Status. */
@@ -95,11 +84,6 @@ const FAILED_KEPT = 4096
 const FAILED_MS = 1000
 /** Twice what `Warming` knows. */
 const ASKED_KEPT = 512
-/** A larger body teaches nothing of parameters. */
-const MOST_DIGESTED = 1_048_576
-/** A page that serves is looked at so often. */
-const SEEN_AGAIN_MS = 15_000
-
 /** Methods that change nothing (RFC 9110 §9.2.1). */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
@@ -117,12 +101,11 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   readonly #options: CacheDeskOptions
   readonly #collapsing: Collapsing
   readonly #refresher: Refresher
+  readonly #sights: Sights
   readonly #rejected = new BoundedMap<string, number>(REJECTED_KEPT)
   readonly #failed = new BoundedMap<string, number>(FAILED_KEPT)
   /** How pages were asked for that may be refreshed ahead. */
   readonly #asked = new BoundedMap<string, RequestHead>(ASKED_KEPT)
-  readonly #seenAtMs = new WeakMap<Uint8Array, number>()
-  #unstored = 0
   #copyBytes = 0
 
   constructor(options: CacheDeskOptions) {
@@ -137,6 +120,11 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
       nowMs,
     })
     this.#refresher = new Refresher({ nowMs: options.monotonicMs, count })
+    this.#sights = new Sights({
+      parametersOf: (site) => options.siteOf(site).parameters,
+      tell: (sight) => library.seen(sight),
+      nowMs,
+    })
   }
 
   // What the pipeline asks and tells.
@@ -261,11 +249,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   }
 
   saw({ plan }: Filling, status: number, response?: StoredResponse): void {
-    const { site, request } = plan
-    if (!site.gate.learning || request.method !== 'GET' || isPersonal(request.fields)) return
-    // What is not stored may be another page each time: it is none that another may stand for.
-    if (response === undefined) this.#sight(site, request, status, `not stored ${++this.#unstored}`)
-    else if (isComparable(response)) this.#sight(site, request, status, digestOf(response.body))
+    this.#sights.answered(plan, status, response)
   }
 
   copying({ flight }: Filling): void {
@@ -378,13 +362,9 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const { site } = exchange
     const nowMs = this.nowMs()
     this.#options.siteOf(site).warming.used(stored.response.key, nowMs)
-    if (site.gate.learning && status === 'hit') this.#sawAgain(site, head, stored, nowMs)
+    if (status === 'hit') this.#sights.served(site, head, stored.response)
     const reason = status === 'hit' ? '' : 'stale'
-    const written = isPlain(head) ? writtenOf(stored, head, nowMs, status) : undefined
-    this.#options.host.serveStored(
-      exchange,
-      new StoredAnswer({ stored, head, nowMs, status }, reason, written),
-    )
+    this.#options.host.serveStored(exchange, new StoredAnswer({ stored, head, nowMs, status }, reason))
   }
 
   /**
@@ -446,29 +426,6 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     }
   }
 
-  /** Served from the store it is the same page still, as the origin wants it. */
-  #sawAgain(site: SiteRuntime, head: RequestHead, { response }: Stored, nowMs: number): void {
-    const { body, status } = response
-    if (nowMs - (this.#seenAtMs.get(body) ?? 0) < SEEN_AGAIN_MS) return
-    this.#seenAtMs.set(body, nowMs)
-    if (!isPersonal(head.fields) && isComparable(response)) this.#sight(site, head, status, digestOf(body))
-  }
-
-  #sight(site: SiteRuntime, head: RequestHead, status: number, digest: string): void {
-    const { target, fields, host } = head
-    const { br, gzip } = codingsOf(fields)
-    const sight = {
-      site: site.name,
-      target,
-      digest,
-      status,
-      variant: `${host} ${br} ${gzip}`,
-      atMs: this.nowMs(),
-    }
-    this.#options.siteOf(site).parameters.learn(target, digest, status, sight.atMs, sight.variant)
-    this.#options.library.seen(sight)
-  }
-
   #isFresh({ key, request }: Plan): boolean {
     const variants = this.#options.shelf.get(key)
     return variants.length > 0 && choose(variants, request, this.nowMs()).action === 'serve'
@@ -485,103 +442,8 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   }
 }
 
-/**
- * An unsafe request: if it succeeds, what is stored of its target is of yesterday (RFC 9111 §4.4). The answer to a
- * POST may itself be the page of today, if it says so.
- */
-class UnsafeFill implements Fill {
-  readonly target = undefined
-  readonly conditions = undefined
-  readonly instead = undefined
-  readonly ownFields: FieldLines = []
-  readonly #head: RequestHead
-  readonly #secure: boolean
-  readonly #forget: (key: string) => void
-  readonly #page: Filling | undefined
-  #isCopying = false
-
-  constructor(head: RequestHead, secure: boolean, forget: (key: string) => void, page: Filling | undefined) {
-    this.#head = head
-    this.#secure = secure
-    this.#forget = forget
-    this.#page = page
-  }
-
-  answered(status: number, fields: () => FieldLines): 'pass' | 'copy' {
-    if (status >= 400) return 'pass'
-    const lines = fields()
-    const wish = this.#page?.answered(status, () => lines) === 'copy' ? 'copy' : 'pass'
-    // What takes its place is younger than any request for it.
-    for (const key of invalidated(this.#head, this.#secure, { status, fields: lines }))
-      if (wish === 'pass' || key !== this.#page!.plan.key) this.#forget(key)
-    this.#isCopying = wish === 'copy'
-    return wish
-  }
-
-  data(bytes: Uint8Array): void {
-    this.#page?.data(bytes)
-  }
-
-  completed(): void {
-    this.#page?.completed()
-  }
-
-  abandoned(): void {
-    if (!this.#isCopying || this.#page!.isOver) return
-    this.#page!.abandoned()
-    this.#forget(this.#page!.plan.key)
-  }
-
-  standIn(): undefined {}
-}
-
-/** What was stored, made into an answer when it is asked for in that form. */
-class StoredAnswer implements Instead {
-  readonly reason: Instead['reason']
-  readonly written?: Written
-  readonly #of: { stored: Stored; head: RequestHead; nowMs: number; status: string }
-
-  constructor(
-    of: { stored: Stored; head: RequestHead; nowMs: number; status: string },
-    reason: Instead['reason'],
-    written: Written | undefined,
-  ) {
-    this.#of = of
-    this.reason = reason
-    if (written !== undefined) this.written = written
-  }
-
-  get served(): Served {
-    const { stored, head, nowMs, status } = this.#of
-    return serve(stored, head, nowMs, { status })
-  }
-}
-
-function writtenOf(stored: Stored, head: RequestHead, nowMs: number, status: string): Written {
-  const form = stored.formFor(codingsOf(head.fields))
-  return {
-    status: stored.response.status,
-    head: stored.headIn(form),
-    tail: `${stored.ageS(nowMs)}\r\nCache-Status: Digue; ${status}\r\n`,
-    body: stored.bodyIn(form),
-  }
-}
-
-const digests = new WeakMap<Uint8Array, string>()
-
-function digestOf(body: Uint8Array): string {
-  let digest = digests.get(body)
-  if (digest === undefined) digests.set(body, (digest = hash('sha1', body, 'base64url')))
-  return digest
-}
-
 function impersonalHead({ target, version, host, fields }: RequestHead): RequestHead {
   return { method: 'GET', target, version, host, fields: impersonal(fields) }
-}
-
-/** A page that is the same for all but for its coding: what differs is due to its parameters. */
-function isComparable({ vary, body }: StoredResponse): boolean {
-  return body.length <= MOST_DIGESTED && vary.every((name) => name === 'accept-encoding')
 }
 
 /** Of a page that cannot be stored for whoever brings cookies or credentials: strangers may share it all the same. */

@@ -1,0 +1,35 @@
+/** A stored response on its way to a client. */
+import { codingsOf, isPlain, type Served, type Stored, serve } from '#cache'
+import type { RequestHead } from '#http'
+import type { Instead, Written } from './filling.ts'
+
+/** What was stored, made into an answer when it is asked for in that form. */
+export class StoredAnswer implements Instead {
+  readonly reason: Instead['reason']
+  readonly written?: Written
+  readonly #of: { stored: Stored; head: RequestHead; nowMs: number; status: string }
+
+  constructor(
+    of: { stored: Stored; head: RequestHead; nowMs: number; status: string },
+    reason: Instead['reason'],
+  ) {
+    this.#of = of
+    this.reason = reason
+    if (isPlain(of.head)) this.written = writtenOf(of.stored, of.head, of.nowMs, of.status)
+  }
+
+  get served(): Served {
+    const { stored, head, nowMs, status } = this.#of
+    return serve(stored, head, nowMs, { status })
+  }
+}
+
+function writtenOf(stored: Stored, head: RequestHead, nowMs: number, status: string): Written {
+  const form = stored.formFor(codingsOf(head.fields))
+  return {
+    status: stored.response.status,
+    head: stored.headIn(form),
+    tail: `${stored.ageS(nowMs)}\r\nCache-Status: Digue; ${status}\r\n`,
+    body: stored.bodyIn(form),
+  }
+}
