@@ -11,6 +11,8 @@ import type { Filling } from './filling.ts'
 
 /** At once, in one thread. */
 const MOST_AT_ONCE = 64
+/** Of the time that an origin has for the head of an answer: so long a whole one may take, nobody waits for it. */
+const WHOLE_ANSWER = 2
 
 export interface BackgroundRequest {
   readonly site: SiteRuntime
@@ -28,7 +30,7 @@ export interface RefresherOptions {
 
 export class Refresher {
   readonly #options: RefresherOptions
-  #atOnce = 0
+  readonly #underWay = new Set<Background>()
 
   constructor(options: RefresherOptions) {
     this.#options = options
@@ -36,15 +38,26 @@ export class Refresher {
 
   /** There is room for another. */
   get hasRoom(): boolean {
-    if (this.#atOnce < MOST_AT_ONCE) return true
+    if (this.#underWay.size < MOST_AT_ONCE) return true
     this.#options.count('cache-refresh-full')
     return false
   }
 
   /** `filling` is told what comes of it. */
   start(request: BackgroundRequest, filling: Filling): void {
-    this.#atOnce++
-    new Background(request, filling, this.#options.nowMs, () => this.#atOnce--).start()
+    const background = new Background(request, filling, this.#options.nowMs, () =>
+      this.#underWay.delete(background),
+    )
+    this.#underWay.add(background)
+    background.start()
+  }
+
+  /** An origin that stops in the middle of an answer would keep its permit for good. */
+  tick(): void {
+    if (this.#underWay.size === 0) return
+    const nowMs = this.#options.nowMs()
+    for (const background of this.#underWay)
+      if (background.giveUpWhenLate(nowMs)) this.#options.count('cache-refresh-late')
   }
 }
 
@@ -62,6 +75,7 @@ class Background implements Claim, Dispatcher.DispatchHandler {
   readonly #done: () => void
   #origin: Origin | undefined
   #abort: ((error?: Error) => void) | undefined
+  #untilMs = Number.POSITIVE_INFINITY
   #status = 0
   #isOver = false
 
@@ -85,11 +99,20 @@ class Background implements Claim, Dispatcher.DispatchHandler {
       return
     }
     const { site, target, fields } = this.#request
+    this.#untilMs = this.#nowMs() + WHOLE_ANSWER * site.config.originTimeout
     const origin = site.origins.pick()
     this.#origin = origin
     const { conditions } = this.#filling
     const headers = conditions === undefined ? [...fields] : [...fields, ...conditions]
     origin.pool.dispatch({ path: target, method: 'GET', headers }, this)
+  }
+
+  giveUpWhenLate(nowMs: number): boolean {
+    if (nowMs < this.#untilMs) return false
+    this.#untilMs = Number.POSITIVE_INFINITY
+    // Told to `onError`.
+    this.#abort?.(new Error('late'))
+    return true
   }
 
   onConnect(abort: (error?: Error) => void): void {
@@ -104,7 +127,8 @@ class Background implements Claim, Dispatcher.DispatchHandler {
     this.#origin = undefined
     site.gate.responded(this, this.#nowMs())
     const fields = () => rawFields.map((part) => part.toString('latin1'))
-    if (this.#filling.answered(status, fields) !== 'copy') this.#end(outcomeOf(status), true)
+    // A 304 has no body, and its connection may go on.
+    if (this.#filling.answered(status, fields) !== 'copy') this.#end(outcomeOf(status), status !== 304)
     return true
   }
 

@@ -38,16 +38,24 @@ export class UnsafeFill implements Fill {
 
   data(bytes: Uint8Array): void {
     this.#page?.data(bytes)
+    this.#settle()
   }
 
   completed(): void {
     this.#page?.completed()
+    this.#settle()
   }
 
   abandoned(): void {
-    if (!this.#isCopying || this.#page!.isOver) return
-    this.#page!.abandoned()
-    this.#forget(this.#page!.plan.key)
+    this.#page?.abandoned()
+    this.#settle()
+  }
+
+  /** Nothing came to take the place of what is of yesterday. */
+  #settle(): void {
+    if (!this.#isCopying || !this.#page!.isOver) return
+    this.#isCopying = false
+    if (this.#page!.outcome !== 'stored') this.#forget(this.#page!.plan.key)
   }
 
   standIn(): undefined {}
