@@ -178,6 +178,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
 
   tick(): void {
     this.#collapsing.tick()
+    this.#refresher.tick()
   }
 
   // What the library tells.
@@ -339,7 +340,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
       forwarded: choice.why,
       validates: stored,
       conditions,
-      leads: head.method === 'GET',
+      leads: head.method === 'GET' && !this.#wasRejected(key, head),
       ...(ifError ? { stale: stored } : {}),
     }
     const hasFailed = this.#hasFailed(key)

@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { type CacheRules, Flights, Parameters, Warming } from '#cache'
 import type { CacheConfig } from '#config'
+import { parseHost } from '#http'
 import { NeverChallenged } from '#recognise'
 import type { EdgeHouse, SiteRuntime } from '../house.ts'
 import { CacheDesk, type CacheHost, type SiteCache } from './cache-desk.ts'
@@ -26,7 +27,7 @@ export class ThreadCache {
   readonly desk: CacheDesk
   readonly #library: LibraryPort
   readonly #house: EdgeHouse
-  readonly #sites = new WeakMap<CacheConfig, SiteCache>()
+  readonly #sites = new WeakMap<SiteRuntime, { readonly config: CacheConfig; readonly cache: SiteCache }>()
 
   constructor(start: CacheStart, thread: number, house: EdgeHouse, host: CacheHost) {
     this.#house = house
@@ -75,21 +76,24 @@ export class ThreadCache {
     if (runtime !== undefined) this.#siteOf(runtime).parameters.learn(target, digest, status, atMs, variant)
   }
 
-  #siteOf({ config: { cache } }: Pick<SiteRuntime, 'config'>): SiteCache {
-    let site = this.#sites.get(cache)
-    if (site === undefined) {
-      const parameters = new Parameters({ known: cache.parameters })
-      const warming = new Warming({ mostPerSecond: WARMED_PER_SECOND })
-      this.#sites.set(cache, (site = { rules: rulesOf(cache), parameters, warming }))
-    }
-    return site
+  /** A reload makes new rules; what was learned stays, for the reload may be in the middle of a flood. */
+  #siteOf(site: SiteRuntime): SiteCache {
+    const config = site.config.cache
+    const known = this.#sites.get(site)
+    if (known?.config === config) return known.cache
+    const parameters = new Parameters({ known: config.parameters })
+    if (known !== undefined) parameters.restore(known.cache.parameters.toJSON())
+    const warming = known?.cache.warming ?? new Warming({ mostPerSecond: WARMED_PER_SECOND })
+    const cache = { rules: rulesOf(config), parameters, warming }
+    this.#sites.set(site, { config, cache })
+    return cache
   }
 
   /** A key begins with its scheme and host (`cacheKey`). */
   #rulesOf(key: string): CacheRules | undefined {
     const from = key.indexOf('://') + 3
-    const hostField = key.slice(from, key.indexOf('/', from))
-    const site = this.#house.findSite(hostField.replace(/:\d+$/, ''))
+    const host = parseHost(key.slice(from, key.indexOf('/', from)))
+    const site = host === undefined ? undefined : this.#house.findSite(host)
     return site?.config.cache.enabled === true ? this.#siteOf(site).rules : undefined
   }
 }

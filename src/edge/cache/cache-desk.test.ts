@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { deskScene, FLOODED, finish } from './desk.fixture.ts'
+
+const FRESH = ['cache-control', 'max-age=60'] as const
+const HOME = 'http://example.org/'
+
+test('one asks, the others are served with its answer; none of them holds a permit', () => {
+  const { receive, respond, gate, capacity } = deskScene()
+  const [first, ...others] = Array.from({ length: 10 }, () => receive())
+  assert.equal(first!.carrier.did, 'relay')
+  assert.equal(capacity.state(0).inFlight, 1)
+  respond(first!, 200, FRESH, 'page')
+  for (const { carrier, exchange } of others) {
+    assert.equal(carrier.text, 'page')
+    finish(exchange)
+  }
+  assert.equal(gate.report().inFlight, 0)
+})
+
+test('a client that leaves the line, or is shed there, lands nobody else', () => {
+  const { receive, respond, pass } = deskScene({ limit: 1 })
+  const blocker = receive({ target: '/slow' })
+  const leaving = receive({ peer: '192.0.2.3' })
+  const shed = receive({ peer: '192.0.2.4' })
+  // The newest goes first.
+  const leader = receive({ peer: '192.0.2.2' })
+  respond(blocker, 200, [])
+  assert.equal(leader.carrier.did, 'relay')
+  const follower = receive({ peer: '192.0.2.5' })
+  leaving.exchange.clientGone()
+  pass(2000)
+  assert.equal(shed.carrier.did, 'answer')
+  assert.equal(follower.carrier.did, '', 'it still follows')
+  respond(leader, 200, FRESH, 'page')
+  assert.equal(follower.carrier.text, 'page')
+})
+
+test('who stood in line for a page that has come is served, whatever else frees a place', () => {
+  const { receive, respond, gate, site } = deskScene({ limit: 1 })
+  const blocker = receive({ target: '/slow' })
+  const waiting = Array.from({ length: 8 }, (_, n) => receive({ peer: `198.51.${n}.1` }))
+  respond(blocker, 200, [])
+  const leaders = waiting.filter(({ carrier }) => carrier.did === 'relay')
+  assert.equal(leaders.length, 1)
+  respond(leaders[0]!, 200, FRESH, 'page')
+  for (const { exchange, carrier } of waiting) {
+    assert.equal(carrier.did, carrier === leaders[0]!.carrier ? 'relay' : 'serve')
+    finish(exchange)
+  }
+  assert.deepEqual([gate.report().inFlight, site.tally.waiting], [0, 0])
+})
+
+test('a permit that is not needed is free at once, and costs nobody anything', () => {
+  const { receive, respond, capacity } = deskScene({ limit: 2 })
+  const blockers = [receive({ target: '/a' }), receive({ target: '/b' })]
+  const both = [receive({ peer: '198.51.100.1' }), receive({ peer: '203.0.113.1' })]
+  for (const blocker of blockers) respond(blocker, 200, [])
+  assert.deepEqual(both.map(({ carrier }) => carrier.did).sort(), ['', 'relay'])
+  assert.equal(capacity.state(0).inFlight, 1)
+})
+
+test('a page that may not be stored is waited for once, by strangers and by the others apart', () => {
+  const { receive, respond } = deskScene()
+  const mine = { fields: ['cookie', 'session=1'] }
+  respond(receive(mine), 200, ['cache-control', 'private'])
+  assert.deepEqual([receive(mine).carrier.did, receive(mine).carrier.did], ['relay', 'relay'])
+  const first = receive()
+  assert.equal(receive().carrier.did, '', 'strangers may share it')
+  respond(first, 200, FRESH, 'page')
+  assert.equal(receive().carrier.text, 'page')
+})
+
+test('how somebody asks for a page makes the others no less patient', () => {
+  const { receive, respond } = deskScene()
+  respond(receive({ method: 'HEAD' }), 200, FRESH)
+  respond(receive({ fields: ['cache-control', 'no-store'] }), 200, FRESH, 'page')
+  respond(receive({ fields: ['range', 'bytes=0-0'] }), 416, [])
+  respond(receive({ fields: ['if-none-match', '"1"'] }), 304, [])
+  assert.equal(receive().carrier.did, 'relay')
+  assert.equal(receive().carrier.did, '')
+})
+
+test('a request with a body has nothing to do with what is stored', () => {
+  const { receive, respond } = deskScene()
+  respond(receive({ hasBody: true }), 200, FRESH, 'evil')
+  const clean = receive()
+  assert.equal(clean.carrier.did, 'relay')
+  respond(clean, 200, FRESH, 'page')
+  assert.equal(receive({ hasBody: true }).carrier.did, 'relay')
+})
+
+test('in a flood parameters that change nothing are passed over; the client asked for them all the same', () => {
+  const { receive, respond, policy, siteCache, clock } = deskScene()
+  for (let n = 0; n < 5; n++) siteCache.parameters.learn('/', 'digest', 200, clock.wallMs + n * 15_000, '')
+  assert.equal(receive({ target: '/?calm=1' }).exchange.fill?.target, undefined)
+  policy(FLOODED)
+  const first = receive({ target: '/?r=1' })
+  assert.equal(first.carrier.did, 'relay')
+  assert.equal(first.exchange.head.target, '/?r=1')
+  assert.equal(first.exchange.fill!.target, '/')
+  respond(first, 200, FRESH, 'page')
+  for (const target of ['/', '/?r=2', '/?r=3']) assert.equal(receive({ target }).carrier.text, 'page')
+})
+
+test('a refresh asks as nobody in particular', () => {
+  const { receive, respond, dispatched, pass, library } = deskScene()
+  respond(receive(), 200, ['cache-control', 'max-age=1, stale-while-revalidate=60'], 'page')
+  pass(2000)
+  const stale = receive({
+    fields: [
+      'cookie',
+      'a=1',
+      'authorization',
+      'Basic eDp5',
+      'cache-control',
+      'max-stale',
+      'range',
+      'bytes=0-0',
+    ],
+  })
+  assert.equal(stale.carrier.did, 'serve')
+  pass(1000)
+  receive({ fields: ['cookie', 'a=1', 'pragma', 'x', 'if-none-match', '"1"', 'accept', 'text/html'] })
+  assert.deepEqual((dispatched as { headers: string[] }[])[0]?.headers, [
+    'Host',
+    'example.org',
+    'accept',
+    'text/html',
+    'X-Forwarded-Host',
+    'example.org',
+    'X-Forwarded-Proto',
+    'http',
+  ])
+  assert.deepEqual(library.invalidated, [])
+})
+
+test('who is told of the disk after he has left is not served', () => {
+  const { receive, disk, library } = deskScene()
+  disk(() => true)
+  const { exchange, carrier } = receive()
+  assert.equal(carrier.did, '')
+  exchange.clientGone()
+  for (const tell of library.wanted.splice(0)) tell()
+  assert.equal(carrier.did, '')
+  const stays = receive()
+  for (const tell of library.wanted.splice(0)) tell()
+  assert.equal(stays.carrier.did, 'relay')
+})
+
+test('bypass passes what waited for somebody else’s answer, and asks nothing of it', () => {
+  const { receive, respond, policy, house, put } = deskScene()
+  const leader = receive()
+  const follower = receive()
+  policy({ ...house.policy, bypass: true })
+  respond(leader, 500, [])
+  assert.equal(follower.carrier.did, 'relay')
+  assert.equal(follower.exchange.fill, undefined)
+  assert.deepEqual(put(HOME), [])
+})
+
+test('a shed visitor gets the stored page; once posture knows, nobody waits for it', () => {
+  const { receive, respond, pass, policy } = deskScene({ limit: 1 })
+  respond(receive(), 200, ['cache-control', 'max-age=1'], 'page')
+  pass(5000)
+  receive({ target: '/slow' })
+  const waiting = receive({ peer: '198.51.100.1' })
+  pass(2000)
+  assert.equal(waiting.carrier.text, 'page')
+  policy(FLOODED)
+  assert.equal(receive({ peer: '198.51.100.2' }).carrier.text, 'page', 'at once, when posture knows')
+})
