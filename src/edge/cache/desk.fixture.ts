@@ -1,4 +1,5 @@
 /** For tests: the desk of one thread with the pipeline before it and a gate behind, without sockets or library. */
+import type { Dispatcher } from 'undici'
 import { createGate, FLAT_WEIGHTS, type Hammering, RouteCosts, SharedCapacity } from '#admission'
 import { Flights, Parameters, type StoredResponse, Warming } from '#cache'
 import { PageBudget } from '#challenge'
@@ -80,12 +81,20 @@ export function deskScene(
     costs: new RouteCosts(),
   })
   const dispatched: object[] = []
+  const handlers: Dispatcher.DispatchHandler[] = []
   const picked = { open: 0 }
   const origins = {
     pick: () => {
       picked.open++
-      return { pool: { dispatch: (request: object) => dispatched.push(request) } } as unknown as Origin
+      const dispatch = (request: object, handler: Dispatcher.DispatchHandler) => {
+        dispatched.push(request)
+        handlers.push(handler)
+      }
+      return { pool: { dispatch } } as unknown as Origin
     },
+    succeeded: () => void picked.open--,
+    failed: () => void picked.open--,
+    returned: () => void picked.open--,
     close() {},
   } as unknown as OriginSet & { close(): void }
   const house = new EdgeHouse(config, options.policy ?? CALM, { gate: () => gate, origins: () => origins })
@@ -196,6 +205,7 @@ export function deskScene(
     desk,
     dispatched,
     gate,
+    handlers,
     house,
     library,
     memory,
