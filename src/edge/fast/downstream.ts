@@ -417,8 +417,9 @@ class FastConnection extends Deadline implements Carrier, Relay {
       this.#write(out, at + body.length)
     } else {
       this.#socket.cork()
-      if (written !== undefined) this.#socket.write(written.head)
-      this.#socket.write(tail, 'latin1')
+      // Strings among the pieces would make Node copy its list of them.
+      const end = Buffer.from(tail, 'latin1')
+      this.#socket.write(written === undefined ? end : Buffer.concat([written.head, end]))
       this.#left = body
       this.#pour()
       this.#socket.uncork()
