@@ -266,6 +266,8 @@ export class Pipeline implements Desk, CacheHost {
 
   serveStored(exchange: Exchange, instead: Instead): void {
     exchange.relaying = true
+    // His turn has come all the same, and what belongs to the page may not be stored.
+    if (exchange.lane === 'waiting') this.entrance.admitted(exchange, this.nowMs())
     exchange.carrier.serve!(exchange, instead)
   }
 

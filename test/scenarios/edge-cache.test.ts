@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import http2 from 'node:http2'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -465,4 +466,49 @@ test('a visitor who wants nothing stored takes nothing from the store', async ()
   await ask(site.url, { 'cache-control': 'no-store' }, 'HEAD')
   fails = true
   assert.equal((await ask(site.url)).text, 'page')
+})
+
+test('nothing of Digue’s own is in a key, or in the store', async () => {
+  await using site = await stage((request, response) => {
+    response.writeHead(200, { 'cache-control': 'max-age=60' })
+    response.end(`${request.url} ${request.headers.cookie}`)
+  })
+  // A person who navigates, and would get a token with an answer that is nobody else's.
+  const person = { accept: 'text/html', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+  await ask(`${site.url}/?digue=w.of.somebody`, { ...person, cookie: 'digue_w=of.somebody; digue_c=x' })
+  const other = await ask(site.url, person)
+  assert.equal(other.text, '/ undefined')
+  assert.match(String(other.headers['cache-status']), /hit/)
+  assert.equal(other.headers['set-cookie'], undefined)
+  assert.equal(site.seen.length, 1)
+})
+
+test('a host is another page with another port, and the same in capitals', async () => {
+  await using site = await stage((request, response) => {
+    response.writeHead(200, { 'cache-control': 'max-age=60' }).end(String(request.headers.host))
+  })
+  const hosts = ['a.example', 'a.example:8080', 'A.Example', 'a.example.']
+  const texts: string[] = []
+  for (const host of hosts) texts.push((await ask(`${site.url}/`, { host })).text)
+  assert.deepEqual(texts, ['a.example', 'a.example:8080', 'a.example', 'a.example.'])
+  assert.equal(site.seen.length, 3)
+})
+
+test('a client of HTTP/1.0, and one that asks for an absolute target, are served what is stored', async () => {
+  await using site = await stage(page({ 'cache-control': 'max-age=60' }))
+  await ask(`${site.url}/x`, { host: 'a.example' })
+  const raw = (text: string) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = net.connect(site.digue.port, '127.0.0.1', () => socket.write(text))
+      let got = ''
+      socket.on('data', (bytes) => (got += bytes))
+      socket.on('close', () => resolve(got))
+      socket.on('error', reject)
+    })
+  assert.match(await raw('GET /x HTTP/1.0\r\nHost: a.example\r\n\r\n'), /Digue; hit[\s\S]*\r\n\r\npage$/)
+  assert.match(
+    await raw('GET http://a.example/x HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n'),
+    /Digue; hit[\s\S]*\r\n\r\npage$/,
+  )
+  assert.equal(site.seen.length, 1)
 })

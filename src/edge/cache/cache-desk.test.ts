@@ -170,3 +170,16 @@ test('a shed visitor gets the stored page; once posture knows, nobody waits for 
   policy(FLOODED)
   assert.equal(receive({ peer: '198.51.100.2' }).carrier.text, 'page', 'at once, when posture knows')
 })
+
+test('whose turn came in the waiting room has had it when a stored page is sent, and its pictures come in too', () => {
+  const { receive, respond, pipeline } = deskScene()
+  const letIn: string[] = []
+  pipeline.entrance.admitted = ({ lane }) => void letIn.push(lane)
+  const leader = receive()
+  const [follower, stranger] = [receive(), receive()]
+  follower.exchange.lane = 'waiting'
+  letIn.length = 0
+  respond(leader, 200, FRESH, 'page')
+  assert.deepEqual([follower.carrier.text, stranger.carrier.text], ['page', 'page'])
+  assert.deepEqual(letIn, ['waiting'])
+})

@@ -192,6 +192,17 @@ test('how a request asks makes no page one that cannot be shared, and teaches no
   assert.deepEqual([landed, saw], [['rejected'], [200]])
 })
 
+test('a cookie that is called like one of ours and is none brings nothing into the store', () => {
+  for (const vary of ['cookie', 'accept-encoding']) {
+    const { filling, kept, landed } = scene(asking(['cookie', 'digue_x=<script>']))
+    assert.equal(
+      filling.answered(200, () => [...FRESH, 'vary', vary]),
+      'pass',
+    )
+    assert.deepEqual([kept, landed], [[], ['abandoned']])
+  }
+})
+
 test('what Connection names did not come to the origin: nothing is stored as if it had', () => {
   const { filling, kept } = scene(asking(['accept-language', 'fr', 'connection', 'accept-language']))
   filling.answered(200, () => [...FRESH, 'vary', 'accept-language'])

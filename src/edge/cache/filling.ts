@@ -17,7 +17,8 @@ import {
   serve,
   storability,
 } from '#cache'
-import { endToEndFields, type FieldLines, type RequestHead } from '#http'
+import { mayHoldOurs } from '#challenge'
+import { endToEndFields, type FieldLines, fieldList, type RequestHead } from '#http'
 import { isConditional, isPersonal } from '../forwarding.ts'
 import type { SiteRuntime } from '../house.ts'
 import type { Flight } from './collapsing.ts'
@@ -191,6 +192,7 @@ export class Filling implements Fill {
     const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
     // What a client's Connection names never came to the origin: an answer does not vary on it.
     const request = { ...plan.request, fields: endToEndFields(plan.request.fields) }
+    if (hasCookieLikeOurs(request)) return this.#reject(status, 'unkeyed-field')
     const may = storability(request, response, times, plan.rules)
     if (!may.store) return this.#reject(status, may.reason)
     const { purpose, vary, variant } = may
@@ -314,6 +316,15 @@ export class Filling implements Fill {
     if (how !== 'stored') this.#draft = undefined
     this.#shared.landed(this, how)
   }
+}
+
+/**
+ * Called like one of Digue's own, which were all taken out: somebody made it up. The origin sees it, and the rules
+ * take it for ours, which the origin does not see.
+ */
+function hasCookieLikeOurs({ fields }: RequestHead): boolean {
+  const cookies = fieldList(fields, 'cookie')
+  return cookies !== undefined && mayHoldOurs(cookies)
 }
 
 /** The client's own conditions and ranges went to the origin. */
