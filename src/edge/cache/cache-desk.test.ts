@@ -183,3 +183,47 @@ test('whose turn came in the waiting room has had it when a stored page is sent,
   assert.deepEqual([follower.carrier.text, stranger.carrier.text], ['page', 'page'])
   assert.deepEqual(letIn, ['waiting'])
 })
+
+test('who has changed a page is not served what was on its way before, nor is anybody after him', () => {
+  const { receive, respond, pass, put } = deskScene()
+  const leader = receive()
+  respond(receive({ method: 'POST' }), 303, ['location', '/'])
+  pass(1)
+  const author = receive()
+  assert.equal(author.carrier.did, 'relay')
+  respond(leader, 200, FRESH, 'of yesterday')
+  assert.deepEqual(put(HOME), [])
+  assert.equal(receive().carrier.did, '', 'the author leads')
+  respond(author, 200, FRESH, 'with his comment')
+  assert.equal(receive().carrier.text, 'with his comment')
+})
+
+test('the same when it was changed through another thread', () => {
+  const { receive, respond, pass, put, desk } = deskScene()
+  const leader = receive()
+  desk.invalidated([HOME])
+  pass(1)
+  assert.equal(receive().carrier.did, 'relay')
+  respond(leader, 200, FRESH, 'of yesterday')
+  assert.deepEqual(put(HOME), [])
+})
+
+test('an answer that comes after a younger one neither takes its place nor makes the page one not to wait for', () => {
+  const { receive, respond, shelf, pass, library } = deskScene()
+  const leader = receive()
+  leader.exchange.fill!.answered(200, () => FRESH)
+  leader.exchange.fill!.data(Buffer.from('older'))
+  pass(10)
+  const other = receive({ target: '/other' })
+  respond(other, 200, FRESH, 'younger')
+  shelf.put({ ...shelf.get('http://example.org/other')[0]!.response, key: HOME })
+  leader.exchange.fill!.completed()
+  finish(leader.exchange)
+  assert.equal(receive().carrier.text, 'younger')
+  assert.deepEqual(
+    library.stored.map(({ key }) => key),
+    ['http://example.org/other'],
+  )
+  pass(120_000)
+  assert.deepEqual([receive().carrier.did, receive().carrier.did], ['relay', ''])
+})

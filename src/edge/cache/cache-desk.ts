@@ -82,6 +82,8 @@ const REJECTED_MS = 600_000
 /** The origin could not give a page: so long what is stored serves before it is asked again. */
 const FAILED_KEPT = 4096
 const FAILED_MS = 1000
+/** Keys that were changed: answers may be on their way that do not know of it. */
+const OUTDATED_KEPT = 4096
 /** Twice what `Warming` knows. */
 const ASKED_KEPT = 512
 /** Methods that change nothing (RFC 9110 §9.2.1). */
@@ -104,6 +106,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   readonly #sights: Sights
   readonly #rejected = new BoundedMap<string, number>(REJECTED_KEPT)
   readonly #failed = new BoundedMap<string, number>(FAILED_KEPT)
+  readonly #outdatedAtMs = new BoundedMap<string, number>(OUTDATED_KEPT)
   /** How pages were asked for that may be refreshed ahead. */
   readonly #asked = new BoundedMap<string, RequestHead>(ASKED_KEPT)
   #copyBytes = 0
@@ -203,7 +206,10 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   }
 
   invalidated(keys: readonly string[]): void {
-    for (const key of keys) this.#options.shelf.remove(key)
+    for (const key of keys) {
+      this.#options.shelf.remove(key)
+      this.#outdated(key)
+    }
   }
 
   purged(what: Purge): void {
@@ -239,8 +245,11 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   }
 
   keep(response: StoredResponse): Stored | undefined {
+    const outdatedAtMs = this.#outdatedAtMs.get(response.key) ?? 0
+    // In the future: the clock was set back.
+    if (response.requestedAtMs <= outdatedAtMs && outdatedAtMs <= this.nowMs()) return undefined
     const stored = this.#options.shelf.put(response)
-    if (stored !== undefined) this.#options.library.stored(response)
+    if (stored?.response === response) this.#options.library.stored(response)
     return stored
   }
 
@@ -325,7 +334,19 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
       key === undefined
         ? undefined
         : new Filling({ key, site, request: head, rules, forwarded: 'method', leads: false }, this)
-    return new UnsafeFill(head, secure, (stale) => this.forget(stale), page)
+    return new UnsafeFill(head, secure, (stale) => this.#change(stale), page)
+  }
+
+  /** An unsafe request has changed it. */
+  #change(key: string): void {
+    this.forget(key)
+    this.#outdated(key)
+  }
+
+  /** What the origin was asked for until now is of yesterday, also where its answer is still on its way. */
+  #outdated(key: string): void {
+    this.#outdatedAtMs.set(key, this.nowMs())
+    this.#collapsing.outdated(key)
   }
 
   #validate(exchange: Exchange, head: RequestHead, key: string, choice: Validation): boolean {

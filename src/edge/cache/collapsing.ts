@@ -112,6 +112,12 @@ export class Collapsing {
     if (isStored) this.#serveLine(flight.key)
   }
 
+  /** What is on its way is of yesterday: who comes from now on does not wait for it. */
+  outdated(key: string): void {
+    const flight = this.#flying.get(key)
+    if (flight !== undefined) this.#end(flight)
+  }
+
   /** Another thread's has landed, one that some wait for. */
   landedElsewhere(key: string, isStored: boolean): void {
     const flight = this.#flying.get(key)

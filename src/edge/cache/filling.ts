@@ -96,7 +96,7 @@ export interface Fillings {
   /** Room for a copy that grows by so many bytes; false when there is none. */
   reserve(bytes: number): boolean
   release(bytes: number): void
-  /** In use from now on. */
+  /** What is in use from now on: it, or a younger one; undefined when it may not be kept, or is of yesterday already. */
   keep(response: StoredResponse): Stored | undefined
   /** What was stored is not what the origin says any more. */
   forget(key: string): void
@@ -243,7 +243,7 @@ export class Filling implements Fill {
     }
     const response = { ...this.#draft, body }
     this.#shared.saw(this, response.status, response)
-    this.#end(this.#shared.keep(response) === undefined ? 'rejected' : 'stored')
+    this.#end(this.#shared.keep(response) === undefined ? 'abandoned' : 'stored')
   }
 
   abandoned(): void {
@@ -283,7 +283,7 @@ export class Filling implements Fill {
     const status = `fwd=${plan.forwarded}; fwd-status=304`
     const served = serve(stored ?? validated, plan.request, this.#shared.nowMs(), { status })
     this.#instead = { served, reason: '' }
-    this.#end(stored === undefined ? 'rejected' : 'stored')
+    this.#end(stored === undefined ? 'abandoned' : 'stored')
   }
 
   /** RFC 9111 §4.3.5: an answer to HEAD tells whether what is stored still holds. */

@@ -50,15 +50,15 @@ export class Shelf {
   }
 
   /**
-   * In place of an older one of the same key and variant. Undefined: not kept, because it is older than what is
-   * there, or may not be stored any more.
+   * In place of an older one of the same key and variant. What serves from now on: it, or a younger one that was
+   * there; undefined when it may not be stored any more.
    */
   put(response: StoredResponse): Stored | undefined {
     const rules = this.#options.rulesOf(response.key)
     if (rules === undefined) return undefined
     const variants = this.#byKey.get(response.key)
     const at = variants?.findIndex(({ response: { variant } }) => variant === response.variant) ?? -1
-    if (at >= 0 && variants![at]!.response.receivedAtMs > response.receivedAtMs) return undefined
+    if (at >= 0 && variants![at]!.response.receivedAtMs > response.receivedAtMs) return variants![at]
     const stored = new Stored(response, rules)
     if (!stored.isStorable) return undefined
     if (variants === undefined) this.#byKey.set(response.key, [stored])
