@@ -227,3 +227,19 @@ test('an answer that comes after a younger one neither takes its place nor makes
   pass(120_000)
   assert.deepEqual([receive().carrier.did, receive().carrier.did], ['relay', ''])
 })
+
+test('what visitors want is refreshed ahead, whichever thread it came from, as one of them asks for it', () => {
+  const { receive, respond, pass, desk, put, dispatched, site } = deskScene()
+  const odd = receive({ fields: ['x-odd', 'evil'] })
+  respond(odd, 200, ['cache-control', 'max-age=60'], 'page')
+  const [stored] = put(HOME)
+  desk.invalidated([HOME])
+  desk.kept({ ...stored!.response })
+  pass(45_000)
+  for (let n = 0; n < 3; n++) receive({ fields: ['cookie', 'a=1', 'accept', 'text/html'] })
+  pass(5000)
+  desk.warm(site, 1)
+  const [{ headers }] = dispatched as [{ headers: string[] }]
+  assert.ok(headers.includes('text/html'))
+  assert.ok(!headers.includes('x-odd') && !headers.includes('cookie'))
+})

@@ -86,6 +86,10 @@ const FAILED_MS = 1000
 const OUTDATED_KEPT = 4096
 /** Twice what `Warming` knows. */
 const ASKED_KEPT = 512
+/** A page that is fresh for less is looked at so often, before `Warming` takes it for due. */
+const SOON_MS = 10_000
+const SOON_SHARE = 0.3
+const ASKED_AGAIN_MS = 2000
 /** Methods that change nothing (RFC 9110 §9.2.1). */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
@@ -109,6 +113,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   readonly #outdatedAtMs = new BoundedMap<string, number>(OUTDATED_KEPT)
   /** How pages were asked for that may be refreshed ahead. */
   readonly #asked = new BoundedMap<string, RequestHead>(ASKED_KEPT)
+  readonly #askedAtMs = new WeakMap<Stored, number>()
   #copyBytes = 0
 
   constructor(options: CacheDeskOptions) {
@@ -269,7 +274,6 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   landed({ plan, flight }: Filling, how: Landing): void {
     const { key } = plan
     const now = this.nowMs()
-    if (how === 'stored' && plan.leads) this.#asked.set(key, impersonalHead(plan.request))
     if (how === 'rejected' && plan.leads)
       this.#rejected.set(isPersonal(plan.request.fields) ? personally(key) : key, now + REJECTED_MS)
     else if (how === 'failed') this.#failed.set(key, now + FAILED_MS)
@@ -284,6 +288,8 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const choice = choose(shelf.get(key), head, this.nowMs())
     switch (choice.action) {
       case 'serve':
+        if (choice.ttlMs < Math.max(SOON_MS, SOON_SHARE * choice.stored.lifetime.ms))
+          this.#noteAsked(key, head, choice.stored)
         this.#serve(exchange, head, choice.stored, 'hit')
         return true
       case 'refuse':
@@ -335,6 +341,17 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
         ? undefined
         : new Filling({ key, site, request: head, rules, forwarded: 'method', leads: false }, this)
     return new UnsafeFill(head, secure, (stale) => this.#change(stale), page)
+  }
+
+  /**
+   * It may be due soon: asked for as a visitor does now. Not as whoever brought it here, which may have been another
+   * thread, or somebody whose odd fields would come to the origin again and again.
+   */
+  #noteAsked(key: string, head: RequestHead, stored: Stored): void {
+    const nowMs = this.nowMs()
+    if (nowMs - (this.#askedAtMs.get(stored) ?? 0) < ASKED_AGAIN_MS) return
+    this.#askedAtMs.set(stored, nowMs)
+    this.#asked.set(key, impersonalHead(head))
   }
 
   /** An unsafe request has changed it. */
@@ -430,7 +447,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     for (const key of warming.due(nowMs, freshnessOf, { isArmed: false, spareRatio })) {
       const request = this.#asked.get(key)
       const stored = newestOf(key)!
-      // Restored from disk, and asked for by nobody since: whose request would it be?
+      // Asked for by nobody since it is due: whose request would it be?
       if (request === undefined || stored.response.purpose !== 'reuse') continue
       this.count('cache-warmed')
       const { conditions } = stored
