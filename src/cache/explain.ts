@@ -74,7 +74,7 @@ export function explain(
     return { verdict: 'not-stored', lifetimeS: 0, standInS: 0, refusal: may.reason, reasons, advice }
   }
   if (may.vary.length > 0) reasons.push(`A copy is kept for each value of ${may.vary.join(', ')}.`)
-  const standInS = Math.floor(leewayOf(directives, rules.staleMs).errorMs / 1000)
+  const standInS = Math.floor(leewayOf(response.status, directives, rules.staleMs).errorMs / 1000)
   if (standInS === 0) {
     reasons.push(`It may not be served stale (${forbidding(directives)}).`)
     advice.push(

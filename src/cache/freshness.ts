@@ -74,6 +74,27 @@ const HEURISTIC_SHARE = 0.1
 export function lifetimeOf(
   status: number,
   fields: FieldLines,
+  given: { policy: Policy; heuristicMs: number; receivedAtMs: number },
+): Lifetime {
+  const lifetime = saidLifetime(status, fields, given)
+  return isFault(status) ? { ...lifetime, ms: Math.min(lifetime.ms, FAULT_MS) } : lifetime
+}
+
+/**
+ * Says that something was wrong with the request or the origin. Whoever finds a field that provokes one, and is not in the
+ * key, could take a page away from everybody for as long as the origin's rules for all answers say
+ * (cache-poisoned denial of service, Nguyen et al. 2019): so for a moment only, which still spares
+ * an origin that is failing.
+ */
+export function isFault(status: number): boolean {
+  return status >= 400 && status !== 404 && status !== 410
+}
+
+const FAULT_MS = 10_000
+
+function saidLifetime(
+  status: number,
+  fields: FieldLines,
   { policy, heuristicMs, receivedAtMs }: { policy: Policy; heuristicMs: number; receivedAtMs: number },
 ): Lifetime {
   const { directives, source } = policy
@@ -128,9 +149,9 @@ const NO_LEEWAY: Leeway = { revalidateMs: 0, errorMs: 0, isForbidden: true }
  * forbids it too (§5.2.2.10), but who writes stale-while-revalidate or stale-if-error beside it means the
  * shared cache that s-maxage is for. A stale-if-error of the origin's replaces the operator's `staleMs`.
  */
-export function leewayOf(directives: Readonly<Directives>, staleMs: number): Leeway {
+export function leewayOf(status: number, directives: Readonly<Directives>, staleMs: number): Leeway {
   const { mustRevalidate, proxyRevalidate, noCache, staleWhileRevalidateS, staleIfErrorS } = directives
-  if (mustRevalidate || proxyRevalidate || noCache) return NO_LEEWAY
+  if (mustRevalidate || proxyRevalidate || noCache || isFault(status)) return NO_LEEWAY
   const unasked = directives.sMaxAgeS === undefined ? staleMs : 0
   return {
     isForbidden: directives.sMaxAgeS !== undefined,

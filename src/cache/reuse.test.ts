@@ -236,6 +236,16 @@ describe('age (§4.2.3)', () => {
 describe('lifetime (§4.2.1)', () => {
   const lifetime = (...fields: string[]) => stored(fields).lifetime
 
+  test('a fault is served again for a moment only, and never stands in: one that was provoked is forgotten soon', () => {
+    const fields = ['Cache-Control', 'max-age=3600']
+    for (const status of [400, 403, 429, 500, 503]) {
+      const fault = stored(fields, { status })
+      assert.equal(fault.lifetime.ms, 10_000)
+      assert.equal(fault.leeway.errorMs, 0)
+    }
+    for (const status of [404, 410]) assert.equal(stored(fields, { status }).lifetime.ms, 3_600_000)
+  })
+
   test('Expires counts from Date, which may be wrong for both', () => {
     assert.deepEqual(lifetime('Date', formatHttpDate(at(100)), 'Expires', formatHttpDate(at(160))), {
       ms: 60_000,

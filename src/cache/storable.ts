@@ -7,7 +7,7 @@ import { type CacheRules, initialAgeMs, leewayOf, lifetimeOf, policyOf, type Tim
 import { referencedKey, uriKey } from './key.ts'
 import { isUnderstood } from './status.ts'
 import { forbidsStoring } from './stored.ts'
-import { foreignCookies, variantOf, varyOf } from './vary.ts'
+import { cookiesOf, variantOf, varyOf } from './vary.ts'
 
 /** Why a response is not stored. Codes of the log and the metrics; the sentences are for `digue cache check`. */
 export const REFUSALS = {
@@ -96,7 +96,7 @@ export function storability(
   const variant = variantOf(vary, request.fields)
   if (variant === undefined) return no('vary-long')
 
-  const hasCookies = foreignCookies(request.fields) !== undefined
+  const hasCookies = cookiesOf(request.fields) !== undefined
   const isAnonymous = !hasCredentials && !hasCookies && !setsCookie
   const heuristicMs = isAnonymous ? rules.heuristicMs : 0
   const { receivedAtMs } = times
@@ -114,7 +114,7 @@ export function storability(
     if (!isAnonymous) return no(setsCookie ? 'set-cookie' : 'cookie-not-fresh')
     const canValidate =
       fieldValue(fields, 'etag') !== undefined || fieldValue(fields, 'last-modified') !== undefined
-    if (!canValidate && leewayOf(directives, rules.staleMs).errorMs === 0) return no('no-use')
+    if (!canValidate && leewayOf(status, directives, rules.staleMs).errorMs === 0) return no('no-use')
   }
   return { store: true, purpose: 'reuse', vary, variant, fields }
 }

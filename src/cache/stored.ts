@@ -51,7 +51,7 @@ export class Stored {
     this.response = response
     this.directives = policy.directives
     this.lifetime = lifetimeOf(status, fields, { policy, heuristicMs: rules.heuristicMs, receivedAtMs })
-    this.leeway = leewayOf(policy.directives, rules.staleMs)
+    this.leeway = leewayOf(status, policy.directives, rules.staleMs)
     this.mustValidate = policy.directives.noCache
     this.isStorable = !forbidsStoring(policy.directives, status)
     this.#initialAgeMs = initialAgeMs(fields, response)

@@ -18,9 +18,6 @@ const MOST_CODINGS = 32
 /** Digue writes these itself, from what the primary key holds. */
 const IN_THE_KEY: ReadonlySet<string> = new Set(['host', 'x-forwarded-proto', 'x-forwarded-host'])
 
-/** What the names of Digue's own cookies begin with; an origin never sees them. */
-const OWN_COOKIES = 'digue_'
-
 /** Names that a response varies on: lower case, sorted, each once. undefined: on more than can be known ("*", too many). */
 export function varyOf(fields: FieldLines): readonly string[] | undefined {
   const list = fieldList(fields, 'vary')
@@ -54,7 +51,7 @@ export function variantOf(vary: readonly string[], fields: FieldLines): string |
 }
 
 function normalised(name: string, fields: FieldLines): string | undefined {
-  if (name === 'cookie') return foreignCookies(fields)
+  if (name === 'cookie') return cookiesOf(fields)
   const value = fieldList(fields, name)
   if (value === undefined) return undefined
   if (name === 'accept-encoding') return acceptedCodings(value).text
@@ -68,19 +65,12 @@ function normalised(name: string, fields: FieldLines): string | undefined {
     .join()
 }
 
-/** The cookies that an origin gets to see, as one value; undefined when there are none. */
-export function foreignCookies(fields: FieldLines): string | undefined {
+/** All cookies as one value; undefined when there are none. Digue's own were taken out by the edge. */
+export function cookiesOf(fields: FieldLines): string | undefined {
   let kept: string | undefined
   for (let i = 0; i < fields.length; i += 2) {
     if (!equalsIgnoringCase(fields[i]!, 'cookie')) continue
-    let value = fields[i + 1]!
-    if (value.includes(OWN_COOKIES)) {
-      value = value
-        .split(';')
-        .map((pair) => pair.trim())
-        .filter((pair) => !pair.startsWith(OWN_COOKIES))
-        .join('; ')
-    }
+    const value = fields[i + 1]!
     if (value !== '') kept = kept === undefined ? value : `${kept}; ${value}`
   }
   return kept

@@ -3,8 +3,8 @@
  * requested ones.
  *
  * The 256 most requested keys are known by SpaceSaving, halved every ten minutes. A page is *due* when a
- * fifth of its lifetime or 5 s is left; half of its lifetime when posture is armed, so that a flood that is expected
- * meets fresh pages. The most requested go first, none more often than twice in its lifetime, if that came to something.
+ * fifth of its lifetime or 5 s is left, or half of what lives shorter than 10 s; half of its lifetime when posture is
+ * armed, so that a flood that is expected meets fresh pages. The most requested go first, none more often than twice in its lifetime, if that came to something.
  *
  * The origin's visitors come before: only as many pages per second as the idle share of its capacity
  * bears. With nothing idle none is refreshed ahead, for a stale one still serves; if armed, one per second, for then
@@ -136,7 +136,9 @@ export class Warming {
 function isDue({ leftMs, lifetimeMs }: Freshness, isArmed: boolean): boolean {
   // What is never fresh is asked for each time anyway.
   if (lifetimeMs <= 0) return false
-  return leftMs < Math.max(DUE_MS, lifetimeMs * (isArmed ? ARMED_DUE_SHARE : DUE_SHARE))
+  if (isArmed) return leftMs < Math.max(DUE_MS, lifetimeMs * ARMED_DUE_SHARE)
+  // What lives for seconds only would be due as soon as it came.
+  return leftMs < Math.min(lifetimeMs / 2, Math.max(DUE_MS, lifetimeMs * DUE_SHARE))
 }
 
 function intervalMs(lifetimeMs: number, failures: number): number {
