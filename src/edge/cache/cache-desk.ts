@@ -79,6 +79,8 @@ const MOST_COPY_BYTES = 64 * 1024 * 1024
 /** Keys whose answers may not be stored: nobody waits for them in vain. */
 const REJECTED_KEPT = 8192
 const REJECTED_MS = 600_000
+/** In line on this thread: posture will know within a second or two, and by then thousands have asked. */
+const CROWD = 64
 /** The origin could not give a page: so long what is stored serves before it is asked again. */
 const FAILED_KEPT = 4096
 const FAILED_MS = 1000
@@ -302,7 +304,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
       default:
         choice satisfies never
     }
-    if (head === exchange.head && isOverloaded(site)) {
+    if (head === exchange.head && (isOverloaded(site) || site.tally.waiting >= CROWD)) {
       const plainer = this.#withoutParameters(exchange)
       if (plainer !== undefined) return this.#look(exchange, cacheKey(plainer, exchange.secure)!, plainer)
     }
