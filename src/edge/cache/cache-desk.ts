@@ -81,6 +81,8 @@ const REJECTED_KEPT = 8192
 const REJECTED_MS = 600_000
 /** In line on this thread: posture will know within a second or two, and by then thousands have asked. */
 const CROWD = 64
+/** Until then it is taken for one, however short the line has become because of it. */
+const CROWDED_MS = 5000
 /** The origin could not give a page: so long what is stored serves before it is asked again. */
 const FAILED_KEPT = 4096
 const FAILED_MS = 1000
@@ -116,6 +118,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   /** How pages were asked for that may be refreshed ahead. */
   readonly #asked = new BoundedMap<string, RequestHead>(ASKED_KEPT)
   readonly #askedAtMs = new WeakMap<Stored, number>()
+  readonly #crowdedUntilMs = new WeakMap<SiteRuntime, number>()
   #copyBytes = 0
 
   constructor(options: CacheDeskOptions) {
@@ -304,7 +307,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
       default:
         choice satisfies never
     }
-    if (head === exchange.head && (isOverloaded(site) || site.tally.waiting >= CROWD)) {
+    if (head === exchange.head && this.#isCrowded(site)) {
       const plainer = this.#withoutParameters(exchange)
       if (plainer !== undefined) return this.#look(exchange, cacheKey(plainer, exchange.secure)!, plainer)
     }
@@ -392,6 +395,13 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     if (plan.leads && this.#collapsing.follow(exchange, key)) return true
     this.#plan(exchange, plan)
     return false
+  }
+
+  #isCrowded(site: SiteRuntime): boolean {
+    if (isOverloaded(site)) return true
+    const nowMs = this.#options.monotonicMs()
+    if (site.tally.waiting >= CROWD) this.#crowdedUntilMs.set(site, nowMs + CROWDED_MS)
+    return (this.#crowdedUntilMs.get(site) ?? 0) > nowMs
   }
 
   #plan(exchange: Exchange, plan: Plan): void {
