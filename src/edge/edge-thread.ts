@@ -21,6 +21,7 @@ import { NodeHttp } from './node-http.ts'
 import { Origins } from './origins.ts'
 import { PaceWatch } from './pace.ts'
 import { Pipeline } from './pipeline.ts'
+import { SumDeltas } from './sum-deltas.ts'
 
 const TICK_MS = 10
 const REPORT_MS = 250
@@ -51,7 +52,7 @@ export class EdgeThread {
   readonly #lines = new WeakMap<SiteRuntime, WaitingLine>()
   /** Asks nobody before a site wants it. */
   readonly #crawlers = new CrawlerDns(systemLookups())
-  #crawlersCounted: Record<string, number> = {}
+  readonly #crawlerSums = new SumDeltas('crawler-dns-')
   #cache: ThreadCache | undefined
   #reports = 0
   #draining = false
@@ -292,23 +293,15 @@ export class EdgeThread {
       atMs: Date.now(),
       sites,
       gauges: { ...this.#listeners?.gauges(), active: this.#pipeline.active, eventLoopRatio: utilization },
-      counters: { ...house.drainCounters(), ...this.#crawlerCounters() },
+      counters: {
+        ...house.drainCounters(),
+        ...this.#crawlerSums.take({ ...this.#crawlers.counters }),
+        ...this.#cache?.takeCounters(),
+      },
       records,
       recordsLost: lost,
     }
     this.#post({ type: 'report', report })
-  }
-
-  /** How reverse look-ups went since the last report. */
-  #crawlerCounters(): Record<string, number> {
-    const now = { ...this.#crawlers.counters }
-    const since: Record<string, number> = {}
-    for (const [name, count] of Object.entries(now)) {
-      const by = count - (this.#crawlersCounted[name] ?? 0)
-      if (by > 0) since[`crawler-dns-${name}`] = by
-    }
-    this.#crawlersCounted = now
-    return since
   }
 
   #originChanged(site: string, change: { url: string; healthy: boolean; reason: string }): void {

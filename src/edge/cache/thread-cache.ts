@@ -5,6 +5,7 @@ import type { CacheConfig } from '#config'
 import { parseHost } from '#http'
 import { NeverChallenged } from '#recognise'
 import type { EdgeHouse, SiteRuntime } from '../house.ts'
+import { SumDeltas } from '../sum-deltas.ts'
 import { CacheDesk, type CacheHost, type SiteCache } from './cache-desk.ts'
 import { KeySummary } from './key-summary.ts'
 import { LibraryPort } from './library-port.ts'
@@ -26,6 +27,7 @@ export interface CacheStart {
 export class ThreadCache {
   readonly desk: CacheDesk
   readonly #library: LibraryPort
+  readonly #sums = new SumDeltas('cache-')
   readonly #house: EdgeHouse
   readonly #sites = new WeakMap<SiteRuntime, { readonly config: CacheConfig; readonly cache: SiteCache }>()
 
@@ -65,6 +67,11 @@ export class ThreadCache {
   /** The library was started again. */
   replacePort(port: MessagePort): void {
     this.#library.replace(port)
+  }
+
+  /** Of the line to the library, since they were last taken. */
+  takeCounters(): Record<string, number> {
+    return this.#sums.take({ ...this.#library.counters })
   }
 
   close(): void {
