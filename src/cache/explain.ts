@@ -73,6 +73,8 @@ export function explain(
     if (way !== undefined) advice.unshift(way)
     return { verdict: 'not-stored', lifetimeS: 0, standInS: 0, refusal: may.reason, reasons, advice }
   }
+  if (fieldValue(may.fields, 'set-cookie') !== undefined)
+    advice.push('The cookie in Set-Cookie goes to everybody who gets the stored page.')
   if (may.vary.length > 0) reasons.push(`A copy is kept for each value of ${may.vary.join(', ')}.`)
   const standInS = Math.floor(leewayOf(response.status, directives, rules.staleMs).errorMs / 1000)
   if (standInS === 0) {
@@ -147,8 +149,6 @@ function adviceOn({ status, fields }: ResponseHead, request: RequestHead, receiv
     advice.push(
       'Vary: User-Agent keeps a copy for each browser version; take it out where the page is the same for all.',
     )
-  if (fieldValue(fields, 'set-cookie') !== undefined)
-    advice.push('The cookie in Set-Cookie goes to everybody who gets the stored page.')
   if (fieldValue(request.fields, 'cookie') !== undefined)
     advice.push('Ask without cookies to see what a new visitor gets.')
   return advice

@@ -5,9 +5,9 @@
  */
 import { randomBytes } from 'node:crypto'
 import { type CacheRules, type Explanation, explain, type Refusal, type Times } from '#cache'
-import { type CacheConfig, type Config, readConfigValue, type SiteConfig } from '#config'
+import { type Config, readConfigValue, type SiteConfig } from '#config'
+import { cacheRulesOf } from '#edge'
 import { type FieldLines, fieldValue, type RequestHead } from '#http'
-import { NeverChallenged } from '#recognise'
 import { loadConfig, usualConfig } from './locate.ts'
 import { siteFinder } from './old-log.ts'
 import { CliError, EXIT, formatSpan, MARKS, plain, type Terminal, table } from './output.ts'
@@ -157,7 +157,7 @@ function settings(config: Config | undefined): {
 } {
   const usual = readConfigValue({ sites: [{ host: '*', origin: 'http://127.0.0.1' }] }, { selfSigned: true })
   if (!usual.ok) throw new Error('the smallest configuration has faults')
-  const rules = rulesOf(usual.config.sites[0]!.cache)
+  const rules = cacheRulesOf(usual.config.sites[0]!.cache)
   const nameOf = config === undefined ? () => undefined : siteFinder(config)
   const site = (url: URL) => {
     const name = nameOf(url.hostname)
@@ -179,20 +179,8 @@ function settings(config: Config | undefined): {
         : own.mode === 'observe'
           ? 'Nothing of this site is stored while its mode is observe.'
           : ''
-      return { rules: rulesOf(own.cache), stores: note === '', note }
+      return { rules: cacheRulesOf(own.cache), stores: note === '', note }
     },
-  }
-}
-
-/** The site's rules as the edge reads them (edge/cache/thread-cache.ts). */
-function rulesOf({ heuristic, staleFor, objectBytes, emergency }: CacheConfig): CacheRules {
-  const everywhere = emergency.includes('/*')
-  const paths = new NeverChallenged(emergency)
-  return {
-    heuristicMs: heuristic,
-    staleMs: staleFor,
-    objectBytes,
-    isEmergencyPath: (target) => everywhere || paths.has(target),
   }
 }
 

@@ -5,7 +5,7 @@
 import { isIP } from 'node:net'
 import type { Purge } from '#cache'
 import type { SiteStatus as BrainSiteStatus, Decision, DecisionWish, Policy } from '#control'
-import type { Edge } from '#edge'
+import type { LibraryReport } from '#edge'
 import type { SiteFigures } from './live-figures.ts'
 
 /** What the brain says of a site, with the figures of the last ten seconds. */
@@ -33,7 +33,7 @@ export interface Status {
 }
 
 /** What the library of stored responses says of itself. */
-export type CacheReport = NonNullable<Awaited<ReturnType<Edge['cacheReport']>>>
+export type CacheReport = LibraryReport
 
 /** Stored pages, and what they took from the origins in the last ten seconds. */
 export interface CacheStatus {

@@ -1,3 +1,5 @@
+export { cacheRulesOf } from './cache/cache-rules.ts'
+export type { LibraryReport } from './cache/library-protocol.ts'
 export type { Edge, EdgeEvent, EdgeOptions } from './edge.ts'
 export { selfSigned } from './listen/self-signed.ts'
 export { EdgeError, startEdge } from './threads.ts'

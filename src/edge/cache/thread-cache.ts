@@ -3,10 +3,10 @@ import type { MessagePort } from 'node:worker_threads'
 import { type CacheRules, Flights, Parameters, Warming } from '#cache'
 import type { CacheConfig } from '#config'
 import { parseHost } from '#http'
-import { NeverChallenged } from '#recognise'
 import type { EdgeHouse, SiteRuntime } from '../house.ts'
 import { SumDeltas } from '../sum-deltas.ts'
 import { CacheDesk, type CacheHost, type SiteCache } from './cache-desk.ts'
+import { cacheRulesOf } from './cache-rules.ts'
 import { KeySummary } from './key-summary.ts'
 import { LibraryPort } from './library-port.ts'
 import type { Sight } from './library-protocol.ts'
@@ -91,7 +91,7 @@ export class ThreadCache {
     const parameters = new Parameters({ known: config.parameters })
     if (known !== undefined) parameters.restore(known.cache.parameters.toJSON())
     const warming = known?.cache.warming ?? new Warming({ mostPerSecond: WARMED_PER_SECOND })
-    const cache = { rules: rulesOf(config), parameters, warming }
+    const cache = { rules: cacheRulesOf(config), parameters, warming }
     this.#sites.set(site, { config, cache })
     return cache
   }
@@ -102,16 +102,5 @@ export class ThreadCache {
     const host = parseHost(key.slice(from, key.indexOf('/', from)))
     const site = host === undefined ? undefined : this.#house.findSite(host)
     return site?.config.cache.enabled === true ? this.#siteOf(site).rules : undefined
-  }
-}
-
-function rulesOf({ heuristic, staleFor, objectBytes, emergency }: CacheConfig): CacheRules {
-  const everywhere = emergency.includes('/*')
-  const paths = new NeverChallenged(emergency)
-  return {
-    heuristicMs: heuristic,
-    staleMs: staleFor,
-    objectBytes,
-    isEmergencyPath: (target) => everywhere || paths.has(target),
   }
 }
