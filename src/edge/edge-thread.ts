@@ -131,7 +131,8 @@ export class EdgeThread {
   }
 
   #openCache(start: CacheStart, host: CacheHost): CacheDesk {
-    this.#cache = new ThreadCache(start, this.#start.thread, this.#house, host)
+    const wake = () => this.#post({ type: 'library-wanted' })
+    this.#cache = new ThreadCache(start, this.#start.thread, this.#house, host, wake)
     return this.#cache.desk
   }
 

@@ -66,6 +66,8 @@ export type FromThread =
   | { readonly type: 'ready'; readonly ports: readonly number[] }
   | { readonly type: 'report'; readonly report: EdgeReport }
   | { readonly type: 'event'; readonly event: EdgeEvent }
+  /** There is something to keep. */
+  | { readonly type: 'library-wanted' }
   /** `fault` is '' when the setup is in force. */
   | {
       readonly type: 'setup-done'

@@ -139,6 +139,7 @@ class Threads implements Edge {
     const { memory, disk } = this.#config.cache
     return Library.start({
       directory: disk === 0 ? undefined : this.#options.cacheDirectory,
+      threads: this.#count,
       memoryBytes: memory,
       diskBytes: disk,
       onEvent: ({ level, code, message }) => this.#event(level, code, message, 0),
@@ -399,9 +400,9 @@ class Threads implements Edge {
     })
   }
 
-  #cacheStart({ summary }: Library, thread: number): CacheStart {
+  #cacheStart({ summary, isAwake }: Library, thread: number): CacheStart {
     const port = this.#library!.attach(thread)
-    return { port, summary, flights: this.#flights, memoryBytes: this.#config.cache.memory }
+    return { port, summary, flights: this.#flights, memoryBytes: this.#config.cache.memory, isAwake }
   }
 
   #received(thread: number, message: Exclude<FromThread, { type: 'ready' }>): void {
@@ -412,6 +413,9 @@ class Threads implements Edge {
         break
       case 'event':
         this.#options.onEvent?.(message.event)
+        break
+      case 'library-wanted':
+        this.#library?.wake()
         break
       case 'setup-done': {
         const key = `${message.id} ${thread}`

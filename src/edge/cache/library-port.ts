@@ -1,7 +1,7 @@
 /**
  * An edge thread's line to the library. Nothing here waits: what cannot be sent is counted, and an
  * answer that does not come in a quarter of a second counts as "no". While the library is away the edge
- * serves from its shelf.
+ * serves from its shelf. While nothing was ever stored there is no library yet, and nobody to tell anything.
  */
 import type { MessagePort } from 'node:worker_threads'
 import { type Purge, type StoredResponse, storedBytes } from '#cache'
@@ -68,10 +68,14 @@ export class LibraryPort {
   readonly #timer: NodeJS.Timeout
   #patience: NodeJS.Timeout | undefined
   #inTransitBytes = 0
+  /** Undefined: it is awake. */
+  #wake: (() => void) | undefined
 
-  constructor(port: MessagePort, handlers: LibraryHandlers) {
+  /** `wake`: has the library begin; absent when it has. */
+  constructor(port: MessagePort, handlers: LibraryHandlers, wake?: () => void) {
     this.#handlers = handlers
     this.#port = port
+    this.#wake = wake
     this.#listen(port)
     this.#timer = setInterval(() => this.#flushUses(), USED_MS)
   }
@@ -91,6 +95,7 @@ export class LibraryPort {
       return false
     }
     this.#inTransitBytes += bytes
+    this.#awake()
     this.#send({ type: 'stored', response: shared(response) })
     return true
   }
@@ -128,6 +133,7 @@ export class LibraryPort {
 
   /** A flight that others wait for is back. */
   landed(key: string): void {
+    this.#awake()
     this.#send({ type: 'landed', key })
   }
 
@@ -138,6 +144,7 @@ export class LibraryPort {
 
   /** The library was started again. It hears what this thread knows, in slices. */
   replace(port: MessagePort): void {
+    this.#wake = undefined
     this.#port.close()
     this.#port = port
     this.#inTransitBytes = 0
@@ -158,7 +165,9 @@ export class LibraryPort {
   #listen(port: MessagePort): void {
     port.on('message', (message: LibraryToEdge) => {
       // What the old library said last no longer holds.
-      if (port === this.#port) this.#received(message)
+      if (port !== this.#port) return
+      this.#wake = undefined
+      this.#received(message)
     })
   }
 
@@ -234,8 +243,14 @@ export class LibraryPort {
     }
   }
 
+  #awake(): void {
+    this.#wake?.()
+    this.#wake = undefined
+  }
+
   #send(message: EdgeToLibrary): void {
-    this.#port.postMessage(message)
+    // Nothing is stored: whatever else is to be said is about nothing, and would wait in the port.
+    if (this.#wake === undefined) this.#port.postMessage(message)
   }
 }
 

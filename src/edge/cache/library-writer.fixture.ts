@@ -4,6 +4,7 @@ import { Library } from './library.ts'
 import { LibraryPort } from './library-port.ts'
 
 const library = Library.start({
+  threads: 2,
   directory: process.argv[2]!,
   memoryBytes: 1_000_000,
   diskBytes: 64_000_000,

@@ -45,12 +45,14 @@ describe('library', () => {
   ): void {
     library = Library.start({
       directory,
+      threads: 1,
       memoryBytes: 16_000_000,
       diskBytes: 64_000_000,
       ...given,
       onEvent: (event) => events.push(event),
       onPort: (thread: number, port: MessagePort) => edges[thread]!.port.replace(port),
     })
+    library.wake()
   }
 
   function edge(): { readonly port: LibraryPort; readonly listener: Listener } {
@@ -268,6 +270,31 @@ describe('library', () => {
     assert.equal(responses, 64)
     assert.equal(variantsDropped, 36)
     assert.equal(one.listener.shelved.size, 64)
+  })
+
+  test('it begins when there is something to keep, and until then nobody is told anything', async () => {
+    const asleep = Library.start({
+      directory: undefined,
+      threads: 1,
+      memoryBytes: 16_000_000,
+      diskBytes: 64_000_000,
+      onEvent: (event) => events.push(event),
+      onPort: () => {},
+    })
+    library = asleep
+    assert.equal(await asleep.purge({ all: true }), 0)
+    assert.equal((await asleep.report()).responses, 0)
+    assert.equal(new KeySummary(asleep.summary).mayBeOnDisk('http://www.example.org/'), false)
+    const listeners = [new Listener(), new Listener()]
+    const ports = listeners.map(
+      (listener, n) => new LibraryPort(asleep.attach(n), listener, () => asleep.wake()),
+    )
+    ports[0]!.invalidated(['http://www.example.org/'])
+    assert.equal(asleep.isAwake, false)
+    ports[0]!.stored(now('/'))
+    assert.equal(asleep.isAwake, true)
+    await listeners[1]!.until(() => listeners[1]!.get('/') !== undefined)
+    for (const port of ports) port.close()
   })
 
   test('without a folder it keeps in memory only', async () => {

@@ -2,9 +2,11 @@
  * The main side of the library: starts its thread, hands out the ports that edge threads speak to it
  * through, and asks it to forget and to report.
  *
- * A library that dies is started again, after a wait that doubles while it keeps dying. Until then the
+ * With one edge thread it starts when there is something to keep, or to be found on disk: a site that stores nothing
+ * does not pay for it, some 30 MB. A library that dies is started again, after a wait that doubles while it keeps dying. Until then the
  * edges serve from their own shelves; then each gets a new port, and tells the new library what it holds.
  */
+import { mkdirSync, readdirSync } from 'node:fs'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Purge } from '#cache'
 import { KeySummary } from './key-summary.ts'
@@ -21,7 +23,7 @@ const RESPAWN_MAX_MS = 10_000
 /** A library that lived so long starts with a short wait again. */
 const SETTLED_MS = 60_000
 /** Bodies lie outside its heap; what it makes is short-lived. */
-const YOUNG_MB = 24
+const YOUNG_MB = 12
 /** Purges and reports that wait for an answer. */
 const MOST_ASKED = 256
 const CLOSE_MS = 5000
@@ -29,6 +31,8 @@ const CLOSE_MS = 5000
 export interface LibraryOptions {
   /** Folder for what is on disk; undefined: memory only. */
   readonly directory: string | undefined
+  /** Edge threads: several hear of each other through the library, so that it is there from the start. */
+  readonly threads: number
   readonly memoryBytes: number
   readonly diskBytes: number
   readonly onEvent: (event: LibraryEvent) => void
@@ -39,6 +43,29 @@ export interface LibraryOptions {
 /** The library cannot answer. */
 export class LibraryError extends Error {
   readonly code = 'DIGUE_CACHE_LIBRARY'
+}
+
+/** Something lies on disk; or nothing can, which the library is to say. The folder is made. */
+function hasSomethingToDo(directory: string | undefined): boolean {
+  if (directory === undefined) return false
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    return readdirSync(directory).length > 0
+  } catch {
+    return true
+  }
+}
+
+const NOTHING_KEPT: LibraryReport = {
+  responses: 0,
+  memoryBytes: 0,
+  evicted: 0,
+  notAdmitted: 0,
+  variantsDropped: 0,
+  outdated: 0,
+  compressed: 0,
+  compressionsSkipped: 0,
+  disk: undefined,
 }
 
 interface Asked {
@@ -59,12 +86,26 @@ export class Library {
   #deaths = 0
   #respawn: NodeJS.Timeout | undefined
   #ids = 0
+  #isAwake = false
   #isClosing = false
 
   static start(options: LibraryOptions): Library {
     const library = new Library(options)
-    library.#spawn()
+    if (options.threads > 1 || hasSomethingToDo(options.directory)) library.wake()
+    else new KeySummary(library.summary).complete()
     return library
+  }
+
+  /** It has begun, or is about to begin again. */
+  get isAwake(): boolean {
+    return this.#isAwake
+  }
+
+  /** There is something to keep. */
+  wake(): void {
+    if (this.#isAwake || this.#isClosing) return
+    this.#isAwake = true
+    this.#spawn()
   }
 
   private constructor(options: LibraryOptions) {
@@ -82,11 +123,13 @@ export class Library {
 
   /** Forgets in memory and on disk; resolves to how many responses. */
   async purge(what: Purge): Promise<number> {
+    if (!this.#isAwake) return 0
     const answer = await this.#ask((id) => ({ type: 'purge', id, what }))
     return answer.type === 'purged' ? answer.removed : 0
   }
 
   async report(): Promise<LibraryReport> {
+    if (!this.#isAwake) return NOTHING_KEPT
     const answer = await this.#ask((id) => ({ type: 'report', id }))
     if (answer.type !== 'reported') throw new LibraryError('the library gave another answer than a report')
     return answer.report

@@ -34,8 +34,9 @@ function scene() {
     summary: KeySummary.memory(),
     flights: Flights.memory(64),
     memoryBytes: 1_000_000,
+    isAwake: true,
   }
-  const cache = new ThreadCache(start, 0, house, host)
+  const cache = new ThreadCache(start, 0, house, host, () => {})
   return {
     site,
     cache,

@@ -22,6 +22,8 @@ export interface CacheStart {
   readonly summary: SharedArrayBuffer
   readonly flights: SharedArrayBuffer
   readonly memoryBytes: number
+  /** The library has begun. */
+  readonly isAwake: boolean
 }
 
 export class ThreadCache {
@@ -31,7 +33,8 @@ export class ThreadCache {
   readonly #house: EdgeHouse
   readonly #sites = new WeakMap<SiteRuntime, { readonly config: CacheConfig; readonly cache: SiteCache }>()
 
-  constructor(start: CacheStart, thread: number, house: EdgeHouse, host: CacheHost) {
+  /** `wake`: has the library begin, when it has not. */
+  constructor(start: CacheStart, thread: number, house: EdgeHouse, host: CacheHost, wake: () => void) {
     this.#house = house
     const count = (counter: string) => house.count(counter)
     const shelf = new Shelf({
@@ -50,7 +53,7 @@ export class ThreadCache {
       seen: (sight) => this.#learn(sight),
       shelf: () => shelf.responses(),
     } satisfies ConstructorParameters<typeof LibraryPort>[1]
-    this.#library = new LibraryPort(start.port, handlers)
+    this.#library = new LibraryPort(start.port, handlers, start.isAwake ? undefined : wake)
     this.desk = new CacheDesk({
       host,
       shelf,
