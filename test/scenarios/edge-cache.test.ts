@@ -187,7 +187,7 @@ test('who waited for a page that turns out private is released to the origin, ea
   await using site = await stage((request, response) => {
     setTimeout(
       () => response.writeHead(200, { 'cache-control': 'private' }).end(String(request.headers.cookie)),
-      100,
+      500,
     )
   })
   const started = performance.now()
@@ -199,12 +199,12 @@ test('who waited for a page that turns out private is released to the origin, ea
     Array.from({ length: 20 }, (_, n) => `n=${n}`),
   )
   assert.equal(site.seen.length, 20)
-  assert.ok(performance.now() - started < 2000)
+  assert.ok(performance.now() - started < 4000)
   // From now on nobody who brings cookies waits for another's.
   const mine = () => ask(`${site.url}/mine`, { cookie: 'n=1' })
   const again = performance.now()
   await Promise.all([mine(), mine()])
-  assert.ok(performance.now() - again < 190, 'one after the other')
+  assert.ok(performance.now() - again < 950, 'one after the other')
 })
 
 test('a stale page is validated, and a 304 makes it fresh again', async () => {
@@ -229,9 +229,9 @@ test('stale-while-revalidate: served at once, and refreshed behind the back', as
     setTimeout(
       () =>
         response
-          .writeHead(200, { 'cache-control': 'max-age=1, stale-while-revalidate=60' })
+          .writeHead(200, { 'cache-control': `max-age=${version === 1 ? 1 : 60}, stale-while-revalidate=60` })
           .end(`version ${version}`),
-      version === 1 ? 0 : 200,
+      version === 1 ? 0 : 1000,
     )
   })
   await ask(site.url)
@@ -239,8 +239,8 @@ test('stale-while-revalidate: served at once, and refreshed behind the back', as
   const started = performance.now()
   const stale = await ask(site.url, { cookie: 'mine=1' })
   assert.equal(stale.text, 'version 1')
-  assert.ok(performance.now() - started < 150)
-  await sleep(400)
+  assert.ok(performance.now() - started < 900)
+  await sleep(1600)
   assert.equal((await ask(site.url)).text, 'version 2')
   assert.equal(site.seen.length, 2)
   assert.equal(site.seen[1]!.headers.cookie, undefined)
@@ -336,10 +336,14 @@ test('a purge takes pages away in all threads', async () => {
     config: { threads: 2 },
   })
   await ask(`${site.url}/1`, { host: 'a.example' })
-  await sleep(100)
+  await sleep(300)
   assert.equal(await site.digue.edge.purge({ tag: 'news' }), 1)
-  await sleep(100)
-  for (let n = 0; n < 4; n++) await ask(`${site.url}/1`, { host: 'a.example' })
+  await sleep(300)
+  for (let n = 0; n < 4; n++) {
+    await ask(`${site.url}/1`, { host: 'a.example' })
+    // The other thread hears of it.
+    await sleep(200)
+  }
   assert.equal(site.seen.length, 2)
 })
 
