@@ -34,7 +34,7 @@ async function fullSite(site: Record<string, unknown> = {}) {
     site: { maxInFlight: 2, ...site, challenge: { bits: BITS, ...(site['challenge'] as object) } },
   })
   // Two strangers fill it; they are answered when the test is over.
-  const fillers = [request(`${digue.url}/filler`), request(`${digue.url}/filler`)].map((each) =>
+  const fillers = [request(`${digue.url}/filler/1`), request(`${digue.url}/filler/2`)].map((each) =>
     each.then(({ body }) => body.dump()).catch(() => {}),
   )
   while (seen.length < 2) await new Promise((resolve) => setTimeout(resolve, 10))

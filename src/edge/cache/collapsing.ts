@@ -39,7 +39,7 @@ export interface Flight {
 }
 
 /** For the head of the answer; then for its body, since the leader may be reading slowly. */
-const HEAD_PATIENCE_MS = 30_000
+const HEAD_PATIENCE_MS = 5000
 const BODY_PATIENCE_MS = 2000
 /** Times a request waits for somebody else's answer before it asks by itself. */
 const MOST_FOLLOWS = 2
