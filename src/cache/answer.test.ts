@@ -5,7 +5,7 @@ import { isPlain, serve } from './answer.ts'
 import { asking, field, get, HOUR_MS, START_MS, stored } from './cache.fixture.ts'
 import { formatHttpDate } from './http-date.ts'
 import { rangesOf } from './range.ts'
-import { isCompressible, type Stored } from './stored.ts'
+import type { Stored } from './stored.ts'
 
 const MODIFIED = formatHttpDate(START_MS - HOUR_MS)
 const BEFORE = formatHttpDate(START_MS - 2 * HOUR_MS)
@@ -250,17 +250,5 @@ describe('compressed by Digue', () => {
     assert.equal(ask(both, 'Accept-Encoding', 'br', 'Range', 'bytes=0-1', 'If-Range', 'W/"a"').status, 200)
     const part = ask(both, 'Accept-Encoding', 'br', 'Range', 'bytes=0-1')
     assert.equal(`${part.status} ${text(part)} ${field(part, 'content-encoding')}`, '206 01 undefined')
-  })
-
-  test('text may be, where nothing forbids it', () => {
-    const body = Buffer.alloc(2048, 'a')
-    const may = (...fields: string[]) => isCompressible(stored(fields, { body }).response)
-    assert.ok(may('Content-Type', 'text/html; charset=utf-8'))
-    assert.ok(may('Content-Type', 'application/ld+json'))
-    assert.ok(!may('Content-Type', 'image/png'))
-    assert.ok(!may())
-    assert.ok(!may('Content-Type', 'text/html', 'Content-Encoding', 'gzip'))
-    assert.ok(!may('Content-Type', 'text/html', 'Cache-Control', 'max-age=60, No-Transform'))
-    assert.ok(!isCompressible(stored(['Content-Type', 'text/html']).response), 'ten bytes')
   })
 })

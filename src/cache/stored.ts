@@ -2,7 +2,7 @@
  * A stored response with all that can be known of it in advance, so that a hit parses nothing but the
  * request: lifetime, directives, validators, and its head in bytes.
  */
-import { equalsIgnoringCase, type FieldLines, fieldList, fieldValue, listHas } from '#http'
+import { type FieldLines, fieldList, fieldValue, listHas } from '#http'
 import type { Directives } from './cache-control.ts'
 import {
   type CacheRules,
@@ -165,24 +165,4 @@ export function forbidsStoring(directives: Readonly<Directives>, status: number)
   if (mustUnderstand && !isUnderstood(status)) return true
   // Whoever understands the status may ignore the no-store that is there for those who do not (§5.2.2.3).
   return isPrivate || (noStore && !mustUnderstand)
-}
-
-/** Media types whose text is worth compressing. */
-const TEXT =
-  /^(?:text\/|application\/(?:javascript|json|xml|wasm|manifest\+json)|image\/(?:svg\+xml|bmp|x-icon)|font\/(?:ttf|otf)|[^;]*\+(?:json|xml)\b)/i
-/** Below this a compressed body and its field lines are no smaller. */
-const LEAST_BYTES = 1024
-
-/** Digue may compress it, once, and send it so (RFC 9110 §7.7 and `no-transform`). */
-export function isCompressible(response: StoredResponse): boolean {
-  const { status, fields, body } = response
-  if (status !== 200 || body.byteLength < LEAST_BYTES) return false
-  const type = fieldValue(fields, 'content-type')
-  if (type === undefined || !TEXT.test(type)) return false
-  for (let i = 0; i < fields.length; i += 2) {
-    if (equalsIgnoringCase(fields[i]!, 'content-encoding') || equalsIgnoringCase(fields[i]!, 'content-range'))
-      return false
-  }
-  const control = fieldList(fields, 'cache-control')
-  return control === undefined || !listHas(control, 'no-transform')
 }

@@ -26,6 +26,11 @@ describe('compression of stored text', () => {
     })
   }
 
+  test('a part of a text is left as it is: its range is of what the origin sent', () => {
+    const fields = ['Content-Type', 'text/html', 'Content-Range', 'bytes 0-3599/9000']
+    assert.equal(isCompressible(page('/', { status: 206, body: TEXT, fields })), false)
+  })
+
   test('a short and a very long text are left as they are', () => {
     assert.equal(isCompressible(page('/', { body: TEXT.subarray(0, 1023) })), false)
     assert.equal(isCompressible(page('/', { body: TEXT.subarray(0, 1024) })), true)

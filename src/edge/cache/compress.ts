@@ -32,7 +32,9 @@ const DIGESTS = ['content-digest', 'repr-digest', 'digest', 'content-md5']
 export type Encodings = NonNullable<StoredResponse['encodings']>
 
 /** Text as the origin wrote it, which it allows to be changed on the way (RFC 9110 §7.7). */
-export function isCompressible({ fields, body }: StoredResponse): boolean {
+export function isCompressible({ status, fields, body }: StoredResponse): boolean {
+  // Ranges are of what the origin sent: a part has no form of its own.
+  if (status === 206) return false
   if (body.byteLength < LEAST_BYTES || body.byteLength > MOST_BYTES) return false
   if (fieldValue(fields, 'content-encoding') !== undefined) return false
   if (listHas(fieldList(fields, 'cache-control') ?? '', 'no-transform')) return false
