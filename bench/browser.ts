@@ -6,6 +6,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium } from 'playwright-core'
+import { CHROMIUM, CHROMIUM_ARGS } from '../test/scenarios/chromium.ts'
 import { main, options } from './lib/options.ts'
 import { makePlace, removeFolder } from './lib/place.ts'
 import { BenchError, Child, CORES } from './lib/processes.ts'
@@ -22,16 +23,6 @@ const USAGE = `Usage: npm run bench:browser -- [options]
 
 About 4 minutes. Needs Debian's chromium.`
 
-const CHROMIUM = '/usr/bin/chromium'
-const ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 const PER_SECOND = 2000
 const LONGEST_MS = 120_000
 
@@ -70,7 +61,7 @@ await main(async () => {
   }
   const origin = await startOrigin(USUAL_ORIGIN)
   const place = await makePlace({ originPort: origin.port })
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS })
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS })
   let digue: Awaited<ReturnType<typeof startDigue>> | undefined
   let attackers: Child | undefined
   try {

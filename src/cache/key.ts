@@ -80,6 +80,11 @@ export function referencedKey(reference: string, request: RequestHead, secure: b
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
+/** It changes nothing (RFC 9110 §9.2.1). */
+export function isSafe(method: string): boolean {
+  return SAFE.has(method)
+}
+
 /**
  * Keys whose stored responses an unsafe request has made invalid (§4.4): its own URI's, and those that its
  * answer names in Location and Content-Location. Unknown methods count as unsafe; an error changes nothing.
@@ -89,7 +94,7 @@ export function invalidated(
   secure: boolean,
   response: { readonly status: number; readonly fields: readonly string[] },
 ): readonly string[] {
-  if (SAFE.has(request.method) || response.status < 200 || response.status >= 400) return []
+  if (isSafe(request.method) || response.status < 200 || response.status >= 400) return []
   const keys = new Set<string>()
   const own = uriKey(request, secure)
   if (own !== undefined) keys.add(own)

@@ -51,7 +51,7 @@ class FreshAnswer implements Answer {
   }
 
   #bytes(end: string, body: Buffer): Buffer {
-    const head = headText(this.status, this.fields, this.body.length) + end
+    const head = framedHead(this.status, this.fields, this.body.length) + end
     const bytes = Buffer.allocUnsafe(head.length + body.length)
     bytes.write(head, 0, 'latin1')
     body.copy(bytes, head.length)
@@ -61,15 +61,24 @@ class FreshAnswer implements Answer {
 
 const NO_BODY = Buffer.alloc(0)
 
-function headText(status: number, fields: readonly string[], length: number): string {
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
-  for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`
-  return `${head}content-length: ${length}\r\n`
+/** Status line and field lines of an HTTP/1.1 response, without the empty line. */
+export function headText(status: number, fields: readonly string[]): string {
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fieldText(fields)}`
+}
+
+export function fieldText(fields: readonly string[]): string {
+  let text = ''
+  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`
+  return text
+}
+
+function framedHead(status: number, fields: readonly string[], length: number): string {
+  return `${headText(status, fields)}content-length: ${length}\r\n`
 }
 
 export function buildAnswer(status: number, fields: readonly string[], body: string | Buffer = ''): Answer {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body
-  const head = headText(status, fields, bytes.length)
+  const head = framedHead(status, fields, bytes.length)
   const open = Buffer.from(`${head}\r\n`, 'latin1')
   const shut = Buffer.from(`${head}connection: close\r\n\r\n`, 'latin1')
   return {

@@ -45,3 +45,8 @@ export function originFailure(error: unknown): OriginFailure {
   }
   return { reason: 'origin-failed', status: 502, notSent: false }
 }
+
+/** What an answer says of its origin: 501 and 505 are about the request. */
+export function outcomeOf(status: number): 'failed' | 'answered' {
+  return status >= 500 && status !== 501 && status !== 505 ? 'failed' : 'answered'
+}

@@ -14,7 +14,7 @@ import { endToEndFields, fieldValue, without } from '#http'
 import type { Answer } from './answers.ts'
 import type { Fill, Instead } from './cache/filling.ts'
 import type { Carrier, Exchange } from './exchange.ts'
-import { originFailure } from './failures.ts'
+import { originFailure, outcomeOf } from './failures.ts'
 import { askedFields } from './forwarding.ts'
 import type { Origin } from './house.ts'
 import {
@@ -44,9 +44,6 @@ export interface Downstream {
   /** Bytes buffered for the client. */
   readonly pendingBytes: number
 }
-
-/** Answered whatever the origin makes of the request: what it says of itself is about its own limits. */
-const NOT_A_FAILURE = new Set([501, 505])
 
 /** Interim responses to one request; an origin that sends more than this would never answer. */
 const MOST_INTERIM = 16
@@ -255,7 +252,7 @@ export class Relay implements Carrier, Paced {
 
   responded(status: number, statusText: string, fields: readonly string[]): boolean {
     const exchange = this.#exchange!
-    this.#outcome = status >= 500 && !NOT_A_FAILURE.has(status) ? 'failed' : 'answered'
+    this.#outcome = outcomeOf(status)
     exchange.firstByte(status)
     const { fill } = exchange
     const wish = fill?.answered(status, () => endToEndFields(fields))

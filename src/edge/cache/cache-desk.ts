@@ -13,6 +13,7 @@ import {
   cacheKey,
   choose,
   type Flights,
+  isSafe,
   type Parameters,
   type Purge,
   type Stored,
@@ -94,8 +95,6 @@ const ASKED_KEPT = 512
 const SOON_MS = 10_000
 const SOON_SHARE = 0.3
 const ASKED_AGAIN_MS = 2000
-/** Methods that change nothing (RFC 9110 §9.2.1). */
-const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
 /** RFC 9111 §5.2.1.7: what was asked for is not stored. */
 const ONLY_IF_CACHED: Instead = {
@@ -148,7 +147,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     exchange.fill = undefined
     if (exchange.carrier.serve === undefined) return false
     if (!site.config.cache.enabled || site.config.mode === 'observe') return false
-    if (!SAFE.has(head.method)) {
+    if (!isSafe(head.method)) {
       exchange.fill = this.#unsafe(exchange)
       return false
     }

@@ -6,6 +6,7 @@
 import type { Dispatcher } from 'undici'
 import type { Claim, Outcome, Verdict } from '#admission'
 import type { FieldLines } from '#http'
+import { outcomeOf } from '../failures.ts'
 import type { Origin, SiteRuntime } from '../house.ts'
 import type { Filling } from './filling.ts'
 
@@ -162,8 +163,4 @@ class Background implements Claim, Dispatcher.DispatchHandler {
     this.#done()
     if (aborts) this.#abort?.(new Error('no further use'))
   }
-}
-
-function outcomeOf(status: number): Outcome {
-  return status >= 500 ? 'failed' : 'answered'
 }

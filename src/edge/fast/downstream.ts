@@ -9,10 +9,8 @@
  * timer, promise or closure per request; an answer is one write. docs/decisions/fast-path.md has the
  * measurements behind it.
  */
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Outcome } from '#admission'
-import type { Served } from '#cache'
 import {
   ChunkedScanner,
   ELSEWHERE,
@@ -21,12 +19,12 @@ import {
   type OriginHead,
   parseRequestHead,
 } from '#http'
-import type { Answer } from '../answers.ts'
+import { type Answer, fieldText, headText } from '../answers.ts'
 import type { Fill, Instead } from '../cache/filling.ts'
 import type { Connection, Transport } from '../connection.ts'
 import { Deadline, type Deadlines } from '../deadlines.ts'
 import { type Carrier, type Desk, Exchange } from '../exchange.ts'
-import { originFailure } from '../failures.ts'
+import { originFailure, outcomeOf } from '../failures.ts'
 import { askedFields, forwardingFields } from '../forwarding.ts'
 import type { House, Origin } from '../house.ts'
 import { faultAnswer } from '../own-answers.ts'
@@ -407,7 +405,10 @@ class FastConnection extends Deadline implements Carrier, Relay {
     this.#status = status
     this.#bodyBytes = body.length
     const close = this.#close ? 'connection: close\r\n\r\n' : '\r\n'
-    const tail = written === undefined ? headText(instead.served) + close : written.tail + close
+    const tail =
+      written === undefined
+        ? headText(instead.served.status, instead.served.fields) + close
+        : written.tail + close
     const headBytes = written === undefined ? 0 : written.head.length
     if (body.length <= MOST_COPIED) {
       const out = outBuffer(headBytes + tail.length + body.length)
@@ -753,23 +754,8 @@ class FastConnection extends Deadline implements Carrier, Relay {
   }
 }
 
-function fieldText(fields: readonly string[]): string {
-  let text = ''
-  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`
-  return text
-}
-
-function headText({ status, fields }: Served): string {
-  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${fieldText(fields)}`
-}
-
 function requestText(method: string, target: string, fields: readonly string[]): string {
   return `${method} ${target} HTTP/1.1\r\n${fieldText(fields)}\r\n`
-}
-
-function outcomeOf(status: number): 'failed' | 'answered' {
-  // 501 and 505 say something of the request.
-  return status >= 500 && status !== 501 && status !== 505 ? 'failed' : 'answered'
 }
 
 function takeUp(connection: FastConnection): void {
