@@ -25,7 +25,11 @@ export interface TestOrigin extends AsyncDisposable {
 }
 
 export async function startOrigin(handler: RequestListener): Promise<TestOrigin> {
-  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 }, handler)
+  // Room for every head that a test's Digue lets through: what an origin refuses is not these tests' subject.
+  const server = createServer(
+    { requestTimeout: 0, keepAliveTimeout: 60_000, maxHeaderSize: 256 * 1024 },
+    handler,
+  )
   const sockets = new Set<net.Socket>()
   server.on('connection', (socket) => {
     sockets.add(socket)
