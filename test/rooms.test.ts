@@ -16,18 +16,36 @@ interface Rule {
 const GROUND = ['kit', 'http', 'networks']
 /** They decide and do nothing else: replayable from a log. */
 const DECIDERS = ['recognise', 'cache', 'challenge', 'admission']
-const ALL = [...GROUND, ...DECIDERS, 'config', 'record', 'edge', 'control', 'console']
+const ALL = [
+  ...GROUND,
+  ...DECIDERS,
+  'rules',
+  'lists',
+  'kernel',
+  'config',
+  'record',
+  'edge',
+  'control',
+  'replay',
+  'console',
+]
 
 const RULES: Readonly<Record<string, Rule>> = {
   kit: { values: [], types: [] },
   http: { values: ['kit'], types: [] },
   // http for the grammar of forwarding fields.
   networks: { values: ['kit', 'http'], types: [] },
-  config: { values: GROUND, types: [] },
+  // What an operator writes over traits; the one room near the deciders whose language is a library's.
+  rules: { values: [...GROUND, 'recognise'], types: [] },
+  lists: { values: GROUND, types: ['recognise'] },
+  kernel: { values: ['kit', 'networks'], types: [] },
+  // rules, so that an expression that means nothing is a fault of the configuration.
+  config: { values: [...GROUND, 'rules'], types: ['recognise'] },
   record: { values: GROUND, types: [] },
   ...Object.fromEntries(DECIDERS.map((room) => [room, { values: GROUND, types: DECIDERS }])),
-  edge: { values: [...GROUND, ...DECIDERS, 'config', 'record'], types: ['control'] },
-  control: { values: [...GROUND, ...DECIDERS, 'config', 'record'], types: [] },
+  edge: { values: [...GROUND, ...DECIDERS, 'rules', 'config', 'record'], types: ['control'] },
+  control: { values: [...GROUND, ...DECIDERS, 'config', 'record'], types: ['lists'] },
+  replay: { values: [...GROUND, ...DECIDERS, 'config', 'record', 'control'], types: [] },
   console: { values: [...GROUND, 'config', 'record', 'control'], types: ALL },
   cli: { values: ALL, types: [] },
 }

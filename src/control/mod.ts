@@ -9,7 +9,9 @@ export {
   POSTURES,
   type Policy,
   type Posture,
+  type SignatureTally,
   type SiteReport,
+  type TraitSample,
 } from './policy.ts'
 export { StateFile } from './state-file.ts'
 export type { BrainStatus, SiteStatus, SourceNetwork } from './status.ts'

@@ -3,6 +3,7 @@
  * Plain data, so that it survives structured cloning and, between machines, JSON.
  */
 import type { Lane, RouteCostRows, ShedReason } from '#admission'
+import type { SiteSignatures, Traits } from '#recognise'
 import type { Action, ExchangeRecord } from '#record'
 
 export { LATENCY_BUCKETS_MS } from '#record'
@@ -34,6 +35,25 @@ export interface Policy {
   /** Posture by site name (its first host). */
   readonly postures: Readonly<Record<string, Posture>>
   readonly decisions: readonly Decision[]
+  /** By site name; a site that is not there has none. */
+  readonly signatures?: Readonly<Record<string, SiteSignatures>>
+}
+
+/** One request of a sample: who, by what right, and what it looked like. */
+export interface TraitSample {
+  readonly asn: number
+  readonly prefix: string
+  readonly subscriber: string
+  readonly lane: Lane
+  readonly traits: Traits
+}
+
+/** How often a signature fitted since the last report. */
+export interface SignatureTally {
+  readonly id: string
+  readonly requests: number
+  /** Those of them that had shown effort or history: visitors, as far as one can tell. */
+  readonly proven: number
 }
 
 /** One aggregate's calm-weather traffic since the last report. */
@@ -65,6 +85,9 @@ export interface SiteReport {
   /** Bounded; what did not fit is in `calmLost`. Empty unless the posture is calm. */
   readonly calm: readonly CalmShare[]
   readonly calmLost: number
+  /** A sample of the requests since the last report, at most one per client; bounded. */
+  readonly traits?: readonly TraitSample[]
+  readonly signatures?: readonly SignatureTally[]
   /** Calm-weather costs by route class: once a minute and at the end, the most asked for. */
   readonly routes?: RouteCostRows
   /** Time from head to last byte for relayed exchanges: counts per bucket of LATENCY_BUCKETS_MS. */
@@ -83,4 +106,9 @@ export interface EdgeReport {
   readonly counters: Readonly<Record<string, number>>
   readonly records: readonly ExchangeRecord[]
   readonly recordsLost: number
+  /**
+   * Direct peers, as addresses, that went on connecting after they had been dropped, since the last report:
+   * what the kernel may silence. None that people share, that pass requests on, or that an operator allowed. Bounded.
+   */
+  readonly offenders?: readonly string[]
 }

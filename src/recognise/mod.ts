@@ -13,3 +13,12 @@ export { ja4Of } from './ja4.ts'
 export { KINDS, type Kind, kindOf } from './kind.ts'
 export { DEFAULT_NEVER_CHALLENGED, NeverChallenged, neverChallengedFault } from './never-challenged.ts'
 export { routeOf } from './route.ts'
+export {
+  EFFECTS,
+  type Effect,
+  type Signature,
+  type SiteSignatures,
+  type Term,
+  UNFAMILIAR,
+} from './signature.ts'
+export { LONGEST_TRAIT, TRAITS, type TraitInfo, type TraitName, type Traits } from './traits.ts'
