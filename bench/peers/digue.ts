@@ -72,6 +72,8 @@ export async function startDigue(
   place: PeerPlace,
   variant: Variant,
   extra: object = {},
+  /** A module that is loaded into it first. */
+  preload?: string,
 ): Promise<RunningDigue> {
   build()
   const [metricsPort] = (await freePorts(1)) as [number]
@@ -79,7 +81,9 @@ export async function startDigue(
   writeMaster(place.folder)
   writeFileSync(file, digueConfig(place, metricsPort, extra))
   const baseline = variant.settings['baseline'] ? ['--baseline-from', place.baselineFile] : []
-  const child = new Child('digue', [...DIGUE, 'run', '--config', file, ...baseline], {
+  const [node, program] = DIGUE
+  const command = preload === undefined ? [node, program] : [node, '--import', preload, program]
+  const child = new Child('digue', [...command, 'run', '--config', file, ...baseline], {
     core: place.core,
     cwd: ROOT,
   })
