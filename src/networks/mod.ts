@@ -6,6 +6,16 @@ export { MOST_HOPS, type Resolved, resolveClient } from './forwarded-client.ts'
 export { ForwardingWatch } from './forwarding-watch.ts'
 export { bordersOf, type NetworkRange } from './network-borders.ts'
 export { type CsvNetworks, type NamedRange, readNetworkCsv } from './network-csv.ts'
+export {
+  buildNetworkSet,
+  layNetworkSets,
+  MOST_LISTS,
+  type NetworkGroup,
+  type NetworkLayer,
+  type NetworkMark,
+  NetworkSet,
+  type PackedRanges,
+} from './network-set.ts'
 export { NetworkTable, NetworkTableError } from './network-table.ts'
 export { type OpenedNetworks, openNetworks } from './open-networks.ts'
 export { type ProxyEndpoint, type ProxyHeader, parseProxyHeader } from './proxy-protocol.ts'
