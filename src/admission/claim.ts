@@ -61,6 +61,8 @@ export interface Applicant {
   readonly route: string
   /** Proved effort, 0 for none. */
   readonly effort: number
+  /** It shows a flood's handwriting: while unproven it has a tenth of its network's weight. */
+  readonly marked?: boolean
 }
 
 export interface Claim extends Applicant {

@@ -50,8 +50,9 @@ const attacks: Record<string, Attack> = {
 function run(
   attack: Attack,
   learn: boolean,
-  strangers = false,
+  who: { readonly strangers?: boolean; readonly visitorsPerSecond?: number } = {},
 ): { served: number; delayMs: number; visitorTime: number } {
+  const { strangers = false, visitorsPerSecond = 300 } = who
   const table = WeightTable.create({ key, slots: 32_768 })
   const simulation = new Simulation({
     servers: 16,
@@ -61,7 +62,7 @@ function run(
   const baseline = new Baseline({ key })
   const regulars = networks(providers, VISITORS)
   const untilMs = strangers ? 60_000 : Number.POSITIVE_INFINITY
-  simulation.add({ name: 'visitors', perSecond: 300, client: regulars, untilMs })
+  simulation.add({ name: 'visitors', perSecond: visitorsPerSecond, client: regulars, untilMs })
   for (let second = 1; second <= 60; second++) {
     simulation.runUntil(second * 1000)
     baseline.learn(simulation.gates[0]!.report().calm, second * 1000)
@@ -73,7 +74,7 @@ function run(
       const who = regulars(n, random)
       return { ...who, prefix: `new ${who.prefix}`, subscriber: `new ${who.subscriber}` }
     }
-    simulation.add({ name: 'visitors', perSecond: 300, client, fromMs: 60_000 })
+    simulation.add({ name: 'visitors', perSecond: visitorsPerSecond, client, fromMs: 60_000 })
   }
   for (const bots of attack.bots) simulation.add({ ...bots, name: 'bots', fromMs: 60_000 })
   simulation.runUntil(64_000)
@@ -89,11 +90,47 @@ function run(
 }
 
 test('as many visitors, but all new, with bots in their own networks: fairness alone does not separate them', (t) => {
-  const result = run(attacks['own']!, true, true)
+  const result = run(attacks['own']!, true, { strangers: true })
   t.diagnostic(
     `${(100 * result.served).toFixed(1)} % of new visitors served, ${(100 * result.visitorTime).toFixed(0)} % of the origin's time is theirs`,
   )
   assert.ok(result.served < 0.9, 'if this fails, the claim in README is too modest')
+})
+
+/** A flood among the visitors' own providers, part of which is recognised. */
+function recognised(perSecond: number, marked: number): Attack {
+  return {
+    name: 'the visitors’ own providers',
+    bots: providers.map(([asn, share]) => ({
+      perSecond: perSecond * share,
+      client: (n, random) => {
+        const bot = network(asn, 12_000 * share)(n, random)
+        const prefix = `other ${bot.prefix}`
+        return { asn, prefix, subscriber: `other ${bot.subscriber}`, marked: random() < marked }
+      },
+    })),
+  }
+}
+
+test('new visitors among bots of their own networks are served once 95 % of the flood are recognised', (t) => {
+  // What is left of it, 100 a second, fits beside them.
+  const before = run(recognised(2000, 0), true, { strangers: true, visitorsPerSecond: 200 })
+  const after = run(recognised(2000, 0.95), true, { strangers: true, visitorsPerSecond: 200 })
+  t.diagnostic(
+    `${(100 * before.served).toFixed(1)} % of new visitors served before, ${(100 * after.served).toFixed(2)} % after`,
+  )
+  assert.ok(before.served < 0.6, `${before.served}`)
+  assert.ok(after.served >= 0.99, `${after.served}`)
+})
+
+test('before there is a baseline recognition serves the visitors too', (t) => {
+  const before = run(recognised(2000, 0), false, { strangers: true, visitorsPerSecond: 200 })
+  const after = run(recognised(2000, 0.95), false, { strangers: true, visitorsPerSecond: 200 })
+  t.diagnostic(
+    `${(100 * before.served).toFixed(1)} % of visitors served before, ${(100 * after.served).toFixed(2)} % after`,
+  )
+  assert.ok(before.served < 0.6, `${before.served}`)
+  assert.ok(after.served >= 0.99, `${after.served}`)
 })
 
 for (const [kind, attack] of Object.entries(attacks))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { LANES, type Lane } from './claim.ts'
-import { type Entry, FairQueue, LANE_SHARES, type Payer } from './fair-queue.ts'
+import { type Entry, FairQueue, LANE_SHARES, MARKED_WEIGHT, type Payer } from './fair-queue.ts'
 import type { Weights } from './weights.ts'
 
 function payer(asn: number, prefix: number, host = 1, lane: Lane = 'unproven', effort = 0): Payer {
@@ -182,6 +182,101 @@ test('who costs more than expected waits longer the next time', () => {
   assert.ok(first.filter((item) => item === 'cheap').length >= 14, first.join(' '))
 })
 
+const marked = (who: Payer): Payer => ({ ...who, marked: true })
+
+/** Serves a line that is always backlogged with what `offer` gives anew, and counts what each got. */
+function serveFrom(queue: FairQueue<string>, offers: Readonly<Record<string, () => Payer>>, total: number) {
+  const got: Record<string, number> = {}
+  for (const [name, offer] of Object.entries(offers)) {
+    got[name] = 0
+    for (let i = 0; i < 4; i++) queue.enqueue(name, offer(), 1, 0)
+  }
+  for (let i = 0; i < total; i++) {
+    const entry = queue.dequeue()!
+    got[entry.item]!++
+    queue.charge(entry, 1)
+    queue.enqueue(entry.item, offers[entry.item]!(), 1, i)
+  }
+  return got
+}
+
+test('the marked of a network share a tenth of its weight, and the others of it pay nothing for them', () => {
+  const weights = weightsOf({ 1: 0.5, 2: 0.5 })
+  const got = serveFrom(
+    new FairQueue<string>({ weights }),
+    { marked: () => marked(payer(1, 9)), one: () => payer(1, 1), two: () => payer(2, 1) },
+    2100,
+  )
+  assert.ok(Math.abs(got['one']! - 1000) <= 5, JSON.stringify(got))
+  assert.ok(Math.abs(got['two']! - 1000) <= 5, JSON.stringify(got))
+  assert.ok(Math.abs(got['marked']! - 1000 * MARKED_WEIGHT) <= 5, JSON.stringify(got))
+})
+
+test('without a baseline all marked share a tenth of what the others have', () => {
+  let n = 0
+  const stranger = () => payer(n++ % 200, n % 250, n % 250)
+  const got = serveFrom(
+    new FairQueue<string>(),
+    { marked: () => marked(stranger()), one: () => payer(1, 1), two: () => payer(2, 1) },
+    1100,
+  )
+  assert.ok(got['marked']! <= 105, JSON.stringify(got))
+})
+
+test('marked strangers from ever new networks leave a stranger his turn', () => {
+  for (const areMarked of [true, false]) {
+    const queue = new FairQueue<string>({ weights: weightsOf({ 1: 0.5 }) })
+    let n = 1000
+    const bot = () => ({ ...payer(n++, 0), prefix: `p${n}`, subscriber: `s${n}`, marked: areMarked })
+    let served = 0
+    for (let i = 0; i < 1000; i++) {
+      queue.enqueue('visitor', payer(1, i % 4), 1, i)
+      // One stranger who is a person, in the midst of a flood.
+      const person = queue.enqueue('person', payer(90_000 + i, 0), 1, i)!
+      for (let j = 0; j < 20; j++) queue.enqueue('bot', bot(), 1, i)
+      for (let j = 0; j < 2; j++) queue.charge(queue.dequeue()!, 1)
+      if ((person as { state: string }).state !== 'waiting') served++
+      while (queue.size > 100) queue.evict()
+    }
+    if (areMarked) assert.ok(served > 700, `${served} of 1000 with marks`)
+    else assert.ok(served < 200, `${served} of 1000 without`)
+  }
+})
+
+test('a mark does not count beside a token', () => {
+  const queue = new FairQueue<string>({ weights: weightsOf({ 1: 1 }) })
+  for (const lane of ['known', 'paid', 'waiting', 'operator'] as const) {
+    queue.enqueue('a', marked(payer(1, 1, 1, lane)), 1, 0)
+    queue.enqueue('b', payer(1, 1, 1, lane), 1, 0)
+  }
+  // One chain of nodes per lane: network, prefix, subscriber.
+  assert.equal(queue.nodes, 4 * 3)
+  queue.enqueue('a', marked(payer(1, 1)), 1, 0)
+  queue.enqueue('b', payer(1, 1), 1, 0)
+  assert.equal(queue.nodes, 6 * 3)
+})
+
+test('when the line is full the marked go first: those of a known network, and strangers', () => {
+  for (const asn of [1, 77]) {
+    const queue = new FairQueue<string>({ weights: weightsOf({ 1: 0.9 }) })
+    for (let i = 0; i < 20; i++) queue.enqueue('visitor', payer(asn, i), 1, i)
+    for (let i = 0; i < 20; i++) queue.enqueue('marked', marked(payer(asn, 100 + i)), 1, 20 + i)
+    const gone = Array.from({ length: 18 }, () => queue.evict()!.item)
+    assert.ok(gone.filter((item) => item === 'marked').length >= 17, gone.join(' '))
+  }
+})
+
+test('effort does not lift a fresh marked one above the others', () => {
+  const queue = new FairQueue<string>({ weights: weightsOf({ 1: 0.5 }) })
+  queue.enqueue('marked', marked(payer(7, 1, 1, 'unproven', 1000)), 1, 0)
+  for (let i = 0; i < 5; i++) queue.enqueue('other', payer(20 + i, 1), 1, i + 1)
+  queue.charge(queue.dequeue()!, 1)
+  queue.charge(queue.dequeue()!, 1)
+  const left = [queue.dequeue()!, queue.dequeue()!, queue.dequeue()!].map((entry) => entry.item)
+  assert.ok(left.includes('other'))
+  assert.equal(queue.evict()?.item, 'other')
+})
+
 test('the queue conserves work and entries, and stays bounded, under any sequence of operations', () => {
   const who = fc.record({
     asn: fc.nat(5),
@@ -189,6 +284,7 @@ test('the queue conserves work and entries, and stays bounded, under any sequenc
     host: fc.nat(3),
     lane: fc.constantFrom(...LANES),
     effort: fc.constantFrom(0, 0, 0, 5, 500),
+    marked: fc.boolean(),
   })
   const step = fc.oneof(
     {
@@ -228,7 +324,10 @@ test('the queue conserves work and entries, and stays bounded, under any sequenc
         if (at.do === 'enqueue') {
           const entry = queue.enqueue(
             now,
-            payer(at.who.asn, at.who.prefix, at.who.host, at.who.lane, at.who.effort),
+            {
+              ...payer(at.who.asn, at.who.prefix, at.who.host, at.who.lane, at.who.effort),
+              marked: at.who.marked,
+            },
             at.cost,
             now,
           )
@@ -251,7 +350,7 @@ test('the queue conserves work and entries, and stays bounded, under any sequenc
           if (entry) leaves(entry)
         }
         assert.equal(queue.size, waiting.length)
-        assert.ok(queue.nodes <= 30 + 3 * LANES.length, `${queue.nodes} nodes`)
+        assert.ok(queue.nodes <= 30 + 3 * (LANES.length + 1), `${queue.nodes} nodes`)
         assert.equal(queue.nextTag < Number.POSITIVE_INFINITY, waiting.length > 0)
       }
       // Nothing is lost and nothing comes twice.

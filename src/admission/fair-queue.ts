@@ -29,9 +29,26 @@
  * with the most effort goes first, then the newest: in overload the oldest waiter has likely left.
  * Once served, a child is on its own, with its tag.
  *
+ * Marks. A payer may be *marked*: its handwriting is the flood's (recognise). In the unproven lane the marked
+ * of a network stand under a node of their own beside their network's, with a tenth of its weight:
+ *
+ *   lane ─▶ network 64500  (w) ───────▶ prefix ─▶ subscriber
+ *       └─▶ its marked (w / 10) ─▶ prefix ─▶ subscriber
+ *
+ * What they are served is charged to that node alone, so the network's visitors pay nothing for it, and who was marked
+ * by mistake keeps his place among the marked. Among them the calm-weather weights hold as among the
+ * others. Without a baseline all marked stand under one node, with a tenth of what all the others weigh.
+ * Fresh marked nodes are a pool of their own with a tenth of everything, its part of the siblings too: in one
+ * pool with the others they would move its start tag, and a visitor would wait for what they were served.
+ * Effort does not lift a mark: who has proved some is in another lane, where marks mean nothing.
+ * Rejected: a tenth of the *payer's* weight below the network's own node (a flood of marked subscribers is
+ * still charged to the network, and its visitors starve with it); a lane for the marked (they would share
+ * whatever the known and the payers leave, whether or not unproven visitors need it).
+ *
  * Eviction when full: the entry that would be served last goes. A child's last entry ends at virtual
  * time S + backlog / w, so the victim is found by walking down the child with the greatest such tail;
- * dispatching leaves a tail unchanged, so its heap moves only on arrivals, departures and settling.
+ * dispatching leaves a tail unchanged, so its heap moves only on arrivals, departures and settling. Of fresh
+ * children marked ones go first, then the one with the least effort, then the oldest.
  *
  * Rejected: deficit round robin (a round over ten thousand cold subscribers is long, and tags compare
  * across threads while deficits do not); a flat queue with weights multiplied down the tree (a network
@@ -54,6 +71,8 @@ export interface Payer {
   readonly account?: string
   readonly lane: Lane
   readonly effort: number
+  /** It shows a flood's handwriting; without meaning but in the unproven lane. */
+  readonly marked?: boolean
 }
 
 /** Shares of the lanes; what one does not use the others take. */
@@ -139,17 +158,30 @@ class Children<T> {
   readonly byTail = new Heap<Node<T>>((node, index) => {
     node.tailIndex = index
   })
-  /** Stands in `byStart` for all fresh children while there are any. */
-  poolStart = 0
-  fresh = 0
-  pool: Node<T> | undefined = undefined
-  /** Fresh children by effort: doubly linked, oldest at the head. One bit per non-empty bucket. */
-  freshBits = 0
-  freshOldest: (Node<T> | undefined)[] = NO_NODES
-  freshNewest: (Node<T> | undefined)[] = NO_NODES
+  /** Of fresh children, made when the first one comes; marked ones have their own. */
+  pool: Pool<T> | undefined = undefined
+  markedPool: Pool<T> | undefined = undefined
 }
 
-const NO_NODES: undefined[] = []
+/** Fresh children as one. */
+class Pool<T> {
+  /** Stands in `byStart` for all of them while there are any. */
+  readonly node = new Node<T>(POOL, '', undefined, undefined)
+  start = 0
+  size = 0
+  /** By effort: doubly linked, oldest at the head. One bit per non-empty bucket. */
+  bits = 0
+  readonly oldest = new Array<Node<T> | undefined>(EFFORT_BUCKETS).fill(undefined)
+  readonly newest = new Array<Node<T> | undefined>(EFFORT_BUCKETS).fill(undefined)
+  /** Of its siblings' weight, beside what its members weigh. */
+  readonly floor: number
+
+  constructor(floor: number) {
+    this.node.pool = this
+    this.floor = floor
+  }
+}
+
 const POOL = -1
 const ROOT = 0
 const LANE = 1
@@ -180,6 +212,8 @@ class Node<T> {
   fresh = -1
   freshOlder: Node<T> | undefined = undefined
   freshNewer: Node<T> | undefined = undefined
+  /** Of the node that stands for a pool. */
+  pool: Pool<T> | undefined = undefined
   best: Place<T> | undefined = undefined
   worst: Place<T> | undefined = undefined
   idle = false
@@ -200,9 +234,10 @@ class Node<T> {
   }
 }
 
-/** A lane's nodes by name. */
+/** A lane's nodes by name; those of the marked have names of their own. */
 interface LaneIndex<T> {
   readonly node: Node<T>
+  readonly marked: boolean
   readonly asns: Map<string | number, Node<T>>
   readonly prefixes: Map<string | number, Node<T>>
   readonly subscribers: Map<string | number, Node<T>>
@@ -227,7 +262,7 @@ export class FairQueue<T> {
   readonly #laneShares: Readonly<Record<Lane, number>>
   readonly #count: (counter: string, by?: number) => void
   readonly #root = new Node<T>(ROOT, '', undefined, undefined)
-  readonly #lanes = new Map<Lane, LaneIndex<T>>()
+  readonly #lanes = new Map<Lane | typeof MARKED, LaneIndex<T>>()
   #hadBaseline = false
   #nodes = 0
   #oldest: Place<T> | undefined = undefined
@@ -256,7 +291,7 @@ export class FairQueue<T> {
     return this.#root.waiting >= this.maxWaiting
   }
 
-  /** Aggregates remembered: never more than `maxNodes` and one overflow chain per lane. */
+  /** Aggregates remembered: never more than `maxNodes` and one overflow chain per lane and for the marked. */
   get nodes(): number {
     return this.#nodes
   }
@@ -302,8 +337,9 @@ export class FairQueue<T> {
         if (node.fresh >= 0) {
           // Linked anew as the newest of its bucket.
           const best = Math.max(node.fresh, bucket)
-          unlinkFresh(children, node)
-          linkFresh(children, node, best)
+          const pool = poolOf(children, node)
+          unlinkFresh(pool, node)
+          linkFresh(pool, node, best)
         }
       }
       node = node.parent
@@ -346,10 +382,11 @@ export class FairQueue<T> {
     while (node.parent) {
       const children = node.parent.children!
       const wasFresh = node.fresh >= 0
-      const start = wasFresh ? Math.max(children.virtual, children.poolStart) : node.start
+      let start = node.start
       if (wasFresh) {
-        const poolWeight = children.fresh * node.weight + POOL_FLOOR * children.activeWeight
-        children.poolStart = start + cost / poolWeight
+        const pool = poolOf(children, node)
+        start = Math.max(children.virtual, pool.start)
+        pool.start = start + cost / (pool.size * node.weight + pool.floor * children.activeWeight)
         removeFresh(children, node)
       }
       children.virtual = Math.max(children.virtual, start) + cost / children.activeWeight
@@ -481,18 +518,19 @@ export class FairQueue<T> {
       return
     }
     const parentWeight = node.parent!.weight
+    const part = isMarked(node) ? MARKED_WEIGHT : 1
     let share = 0
     if (node.level === ASN) share = node.key === OVERFLOW_ASN ? 0 : weights.asn(node.key as number)
     else if (node.level === PREFIX) share = weights.prefix(node.key as string)
     else share = weights.subscriber(node.key as string)
     node.known = share > 0
-    if (node.level === ASN) node.weight = share + weights.floor
-    else node.weight = share + parentWeight * (node.level === PREFIX ? PREFIX_FLOOR : SUBSCRIBER_FLOOR)
+    if (node.level === ASN) node.weight = (share + weights.floor) * part
+    else node.weight = share * part + parentWeight * (node.level === PREFIX ? PREFIX_FLOOR : SUBSCRIBER_FLOOR)
   }
 
   #leafOf(payer: Payer): Node<T> {
-    let lane = this.#lanes.get(payer.lane)
-    if (lane === undefined) lane = this.#openLane(payer.lane)
+    const name = payer.marked === true && payer.lane === 'unproven' ? MARKED : payer.lane
+    const lane = this.#lanes.get(name) ?? this.#openLane(name)
     if (this.#weights.hasBaseline !== this.#hadBaseline) this.#regroup()
     const account = payer.account ?? payer.subscriber
     const known = lane.subscribers.get(account)
@@ -532,12 +570,18 @@ export class FairQueue<T> {
     }
   }
 
-  #openLane(name: Lane): LaneIndex<T> {
-    assert(LANES.includes(name), `unknown lane ${name}`)
-    const node = new Node<T>(LANE, name, this.#root, undefined)
-    this.#weigh(node)
+  #openLane(name: Lane | typeof MARKED): LaneIndex<T> {
+    const marked = name === MARKED
+    assert(marked || LANES.includes(name), `unknown lane ${name}`)
+    let node: Node<T>
+    if (marked) node = (this.#lanes.get('unproven') ?? this.#openLane('unproven')).node
+    else {
+      node = new Node<T>(LANE, name, this.#root, undefined)
+      this.#weigh(node)
+    }
     const lane: LaneIndex<T> = {
       node,
+      marked,
       asns: new Map(),
       prefixes: new Map(),
       subscribers: new Map(),
@@ -584,7 +628,11 @@ export class FairQueue<T> {
     node.lane = lane
     node.finish = node.start = 0
     const { children } = node
-    if (children) children.virtual = children.poolStart = children.activeWeight = 0
+    if (children) {
+      children.virtual = children.activeWeight = 0
+      if (children.pool) children.pool.start = 0
+      if (children.markedPool) children.markedPool.start = 0
+    }
     return node
   }
 
@@ -640,6 +688,10 @@ export class FairQueue<T> {
 }
 
 const OVERFLOW_ASN = -1
+/** Index of the unproven lane's marked. */
+const MARKED = 'marked'
+/** Of a network's weight, for those of it that show a flood's handwriting. */
+export const MARKED_WEIGHT = 0.1
 /** A prefix that calm weather did not know, as a part of its network; a subscriber, of its prefix. */
 const PREFIX_FLOOR = 1 / 4096
 const SUBSCRIBER_FLOOR = 1 / 64
@@ -675,55 +727,65 @@ function stopWaiting<T>(children: Children<T>, node: Node<T>): void {
   node.backlog = 0
 }
 
+function isMarked<T>(node: Node<T>): boolean {
+  return node.lane?.marked === true
+}
+
+function poolOf<T>(children: Children<T>, node: Node<T>): Pool<T> {
+  // Marks tell networks apart; below a network all are marked or none.
+  if (node.level === ASN && isMarked(node))
+    return (children.markedPool ??= new Pool<T>(POOL_FLOOR * MARKED_WEIGHT))
+  return (children.pool ??= new Pool<T>(POOL_FLOOR))
+}
+
 function addFresh<T>(children: Children<T>, node: Node<T>, bucket: number): void {
-  if (children.pool === undefined) {
-    children.pool = new Node<T>(POOL, '', undefined, undefined)
-    children.freshOldest = new Array<Node<T> | undefined>(EFFORT_BUCKETS).fill(undefined)
-    children.freshNewest = new Array<Node<T> | undefined>(EFFORT_BUCKETS).fill(undefined)
-  }
-  linkFresh(children, node, bucket)
-  if (children.fresh++ > 0) return
-  children.poolStart = Math.max(children.virtual, children.poolStart)
-  children.byStart.push(children.pool, children.poolStart)
+  const pool = poolOf(children, node)
+  linkFresh(pool, node, bucket)
+  if (pool.size++ > 0) return
+  pool.start = Math.max(children.virtual, pool.start)
+  children.byStart.push(pool.node, pool.start)
 }
 
 function removeFresh<T>(children: Children<T>, node: Node<T>): void {
-  unlinkFresh(children, node)
-  const index = children.pool!.startIndex
-  if (--children.fresh === 0) children.byStart.removeAt(index)
-  else children.byStart.update(index, children.poolStart)
+  const pool = poolOf(children, node)
+  unlinkFresh(pool, node)
+  const index = pool.node.startIndex
+  if (--pool.size === 0) children.byStart.removeAt(index)
+  else children.byStart.update(index, pool.start)
 }
 
-function linkFresh<T>(children: Children<T>, node: Node<T>, bucket: number): void {
+function linkFresh<T>(pool: Pool<T>, node: Node<T>, bucket: number): void {
   node.fresh = bucket
-  node.freshOlder = children.freshNewest[bucket]
+  node.freshOlder = pool.newest[bucket]
   if (node.freshOlder) node.freshOlder.freshNewer = node
-  else children.freshOldest[bucket] = node
-  children.freshNewest[bucket] = node
-  children.freshBits |= 1 << bucket
+  else pool.oldest[bucket] = node
+  pool.newest[bucket] = node
+  pool.bits |= 1 << bucket
 }
 
-function unlinkFresh<T>(children: Children<T>, node: Node<T>): void {
+function unlinkFresh<T>(pool: Pool<T>, node: Node<T>): void {
   const bucket = node.fresh
   if (node.freshOlder) node.freshOlder.freshNewer = node.freshNewer
-  else children.freshOldest[bucket] = node.freshNewer
+  else pool.oldest[bucket] = node.freshNewer
   if (node.freshNewer) node.freshNewer.freshOlder = node.freshOlder
-  else children.freshNewest[bucket] = node.freshOlder
-  if (children.freshOldest[bucket] === undefined) children.freshBits &= ~(1 << bucket)
+  else pool.newest[bucket] = node.freshOlder
+  if (pool.oldest[bucket] === undefined) pool.bits &= ~(1 << bucket)
   node.freshOlder = node.freshNewer = undefined
   node.fresh = -1
 }
 
 function nextChild<T>(children: Children<T>): Node<T> {
   const first = children.byStart.peek()!
-  if (first !== children.pool) return first
-  return children.freshNewest[31 - Math.clz32(children.freshBits)]!
+  const { pool } = first
+  return pool === undefined ? first : pool.newest[31 - Math.clz32(pool.bits)]!
 }
 
 function lastChild<T>(children: Children<T>): Node<T> {
   const last = children.byTail.peek()!
   // Several waiting below one fresh child: it is over its share by itself.
   if (last.fresh < 0 || last.waiting > 1) return last
+  const { markedPool } = children
+  const pool = markedPool !== undefined && markedPool.size > 0 ? markedPool : children.pool!
   // Among equals the one with the least effort, then the oldest.
-  return children.freshOldest[31 - Math.clz32(children.freshBits & -children.freshBits)]!
+  return pool.oldest[31 - Math.clz32(pool.bits & -pool.bits)]!
 }

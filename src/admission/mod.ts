@@ -16,7 +16,14 @@ export {
   type ShedReason,
   type Verdict,
 } from './claim.ts'
-export { type Entry, FairQueue, type FairQueueOptions, LANE_SHARES, type Payer } from './fair-queue.ts'
+export {
+  type Entry,
+  FairQueue,
+  type FairQueueOptions,
+  LANE_SHARES,
+  MARKED_WEIGHT,
+  type Payer,
+} from './fair-queue.ts'
 export {
   GradientLimit,
   type GradientLimitOptions,

@@ -10,11 +10,18 @@ import { SharedCapacity } from './shared-capacity.ts'
 import { type GateOptions, SiteGate } from './site-gate.ts'
 import { FLAT_WEIGHTS, type Weights } from './weights.ts'
 
+export interface Asker {
+  readonly asn: number
+  readonly prefix: string
+  readonly subscriber: string
+  readonly marked?: boolean
+}
+
 export interface Source {
   readonly name: string
   readonly perSecond: number
   /** Who asks the n-th time. */
-  client(n: number, random: () => number): { asn: number; prefix: string; subscriber: string }
+  client(n: number, random: () => number): Asker
   readonly route?: string
   readonly lane?: Lane
   readonly fromMs?: number
@@ -65,14 +72,16 @@ class SimulatedClaim implements Claim {
   readonly subscriber: string
   readonly lane: Lane
   readonly route: string
+  readonly marked: boolean
   onDecided: (verdict: Verdict) => void = () => {}
 
-  constructor(who: { asn: number; prefix: string; subscriber: string }, lane: Lane, route: string) {
+  constructor(who: Asker, lane: Lane, route: string) {
     this.asn = who.asn
     this.prefix = who.prefix
     this.subscriber = who.subscriber
     this.lane = lane
     this.route = route
+    this.marked = who.marked === true
   }
 
   decided(verdict: Verdict): void {
@@ -211,12 +220,7 @@ export class Simulation {
     })
   }
 
-  #ask(
-    source: Source,
-    who: ReturnType<Source['client']>,
-    gate: SiteGate,
-    over: (served: boolean) => void,
-  ): void {
+  #ask(source: Source, who: Asker, gate: SiteGate, over: (served: boolean) => void): void {
     const claim = new SimulatedClaim(who, source.lane ?? 'unproven', source.route ?? 'GET /')
     const askedAt = this.nowMs
     const answered = (served: boolean): void => {

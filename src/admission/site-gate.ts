@@ -351,6 +351,8 @@ export class SiteGate implements Gate {
 
   #learn(ticket: Ticket, nowMs: number): void {
     const claim = ticket.claim
+    // A handwriting can be pinned in calm weather: whoever shows it earns no share there.
+    if (claim.marked === true) return
     const originMs = Math.max(0, nowMs - ticket.admittedAtMs)
     if (ticket.metCalm && ticket.firstByteMs >= 0)
       this.#costs.learn(claim.route, originMs, ticket.firstByteMs)
