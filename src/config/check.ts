@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { isIP, isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { parseCidr } from '#networks'
+import { CidrSet, parseCidr } from '#networks'
 import { type Path, show } from './fault.ts'
 import type { Config, SiteConfig } from './schema.ts'
 
@@ -31,6 +31,7 @@ export function crossCheck(config: Config, options: CheckOptions = {}): Complain
   checkSites(config, complain)
   for (const [index, text] of config.trustedProxies.entries())
     checkCidr(['trustedProxies', index], text, complain)
+  checkLists(config, complain)
   if (config.networks !== undefined) checkReadable(['networks'], config.networks, complain)
 
   if (config.admin.metrics !== 'off') {
@@ -147,6 +148,57 @@ function checkSites(config: Config, complain: Complain): void {
       checkDirectory([...path, 'acmeChallenge'], site.acmeChallenge, { mustExist: true }, complain)
     checkEntrance(path, site, complain)
   }
+}
+
+/** A minute: whoever publishes a list counts the askers. */
+const SHORTEST_REFRESH_MS = { url: 60_000, file: 1000, crowdsec: 1000 } as const
+
+function checkLists(config: Config, complain: Complain): void {
+  const names = new Set<string>()
+  for (const [index, list] of config.lists.entries()) {
+    const path = ['lists', index]
+    if (names.has(list.name))
+      complain([...path, 'name'], `expected a name that no other list has, got ${show(list.name)}`)
+    names.add(list.name)
+    const sources = (['file', 'url', 'crowdsec'] as const).filter((source) => list[source] !== undefined)
+    const source = sources[0]
+    if (source === undefined || sources.length > 1) {
+      complain(path, `expected exactly one of file, url and crowdsec, got ${sources.join(' and ') || 'none'}`)
+      continue
+    }
+    const shortest = SHORTEST_REFRESH_MS[source]
+    if (list.refresh !== undefined && list.refresh < shortest)
+      complain(
+        [...path, 'refresh'],
+        `expected at least ${shortest / 1000} s for a ${source}, got ${list.refresh / 1000} s`,
+      )
+    if (list.file !== undefined) checkReadable([...path, 'file'], list.file, complain)
+    if (list.crowdsec !== undefined) {
+      checkReadable([...path, 'crowdsec', 'keyFile'], list.crowdsec.keyFile, complain)
+      const { url } = list.crowdsec
+      if (url.startsWith('http://') && !isNearby(url))
+        complain(
+          [...path, 'crowdsec', 'url'],
+          `expected https:// for another machine (the key would travel in the clear), got ${show(url)}`,
+        )
+    }
+  }
+}
+
+/** This machine, or a private address written as such. */
+const NEARBY = CidrSet.parse([
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '::1',
+  'fc00::/7',
+]).set
+
+function isNearby(url: string): boolean {
+  if (!URL.canParse(url)) return false
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
+  return host === 'localhost' || NEARBY.hasText(host)
 }
 
 function checkEntrance(path: Path, site: SiteConfig, complain: Complain): void {

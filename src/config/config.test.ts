@@ -181,6 +181,43 @@ sites:
   ])
 })
 
+test('a list of networks has a name, one source, and a key that never travels in the clear', () => {
+  writeFileSync(join(folder, 'office.txt'), '192.0.2.0/24\n')
+  writeFileSync(join(folder, 'lapi.key'), 'secret\n')
+  const { lists } = read(`lists:
+  - { name: office, file: office.txt, then: allow }
+  - { name: drop, url: "https://lists.example.org/drop.txt", refresh: 6h }
+  - { name: crowdsec, crowdsec: { keyFile: lapi.key } }
+${SITE}`)
+  assert.deepEqual(lists, [
+    // biome-ignore lint/suspicious/noThenProperty: a word in the file, and nothing that could be called
+    { name: 'office', file: join(folder, 'office.txt'), then: 'allow', format: 'auto' },
+    { name: 'drop', url: 'https://lists.example.org/drop.txt', refresh: 6 * 3_600_000, format: 'auto' },
+    {
+      name: 'crowdsec',
+      crowdsec: { url: 'http://127.0.0.1:8080', keyFile: join(folder, 'lapi.key') },
+      format: 'auto',
+    },
+  ])
+  const faults = faultsOf(`lists:
+  - { name: office, file: office.txt, url: "https://lists.example.org/drop.txt" }
+  - { name: office, file: nowhere.txt }
+  - { name: fast, url: "https://lists.example.org/drop.txt", refresh: 1s }
+  - { name: far, crowdsec: { url: "http://lapi.example.org:8080", keyFile: lapi.key } }
+  - { name: none }
+${SITE}`)
+  assert.deepEqual(told(faults), [
+    'lists[0]@2: expected exactly one of file, url and crowdsec, got file and url',
+    'lists[1].name@3: expected a name that no other list has, got "office"',
+    `lists[1].file@3: expected a file that can be read, got ${JSON.stringify(join(folder, 'nowhere.txt'))} (ENOENT)`,
+    'lists[2].refresh@4: expected at least 60 s for a url, got 1 s',
+    'lists[3].crowdsec.url@5: expected https:// for another machine (the key would travel in the clear), got "http://lapi.example.org:8080"',
+    'lists[4]@6: expected exactly one of file, url and crowdsec, got none',
+  ])
+  const shapes = faultsOf(`lists: [{ name: A B, url: "http://lists.example.org/", then: drop }]\n${SITE}`)
+  assert.equal(shapes.length, 3)
+})
+
 test('a key that belongs to another certificate is found before start', () => {
   const one = makeCertificate('one')
   const two = makeCertificate('two')

@@ -15,6 +15,7 @@ export {
   type Config,
   configSchema,
   type LimitsConfig,
+  type ListConfig,
   type ListenConfig,
   type PageConfig,
   type SiteConfig,

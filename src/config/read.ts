@@ -191,6 +191,13 @@ function absolute(config: Config, folder: string): Config {
     state,
     keys: resolve(state, config.keys),
     ...(config.networks === undefined ? {} : { networks: from(config.networks) }),
+    lists: config.lists.map((list) => ({
+      ...list,
+      ...(list.file === undefined ? {} : { file: from(list.file) }),
+      ...(list.crowdsec === undefined
+        ? {}
+        : { crowdsec: { ...list.crowdsec, keyFile: from(list.crowdsec.keyFile) } }),
+    })),
     admin: { ...config.admin, socket: resolve(state, config.admin.socket) },
     log: { ...config.log, ...(config.log.access === undefined ? {} : { access: from(config.log.access) }) },
     sites: config.sites.map((site) => ({

@@ -18,12 +18,13 @@ const quantity = (
     .default(fallback)
     .transform((text) => kind.parse(text)!)
 
-const duration = (fallback: string) =>
-  quantity(fallback, {
-    pattern: /^\d{1,12}(\.\d{1,6})? ?(ms|s|m|h|d)$/,
-    expected: 'expected a duration such as "500ms", "10s" or "5m"',
-    parse: parseDuration,
-  })
+const DURATION = {
+  pattern: /^\d{1,12}(\.\d{1,6})? ?(ms|s|m|h|d)$/,
+  expected: 'expected a duration such as "500ms", "10s" or "5m"',
+  parse: parseDuration,
+} as const
+
+const duration = (fallback: string) => quantity(fallback, DURATION)
 
 const size = (fallback: string) =>
   quantity(fallback, {
@@ -347,6 +348,63 @@ export const limitsSchema = z
   })
   .prefault({})
 
+const LIST_NAME = 'expected a name of small letters, digits and "-" such as "spamhaus-drop"'
+const LIST_URL = 'expected an https:// address'
+const LAPI = 'expected an http:// or https:// address without a path, such as "http://127.0.0.1:8080"'
+
+/** Networks that somebody else, or the operator, keeps a list of. */
+export const listSchema = z.strictObject({
+  name: z
+    .string(LIST_NAME)
+    .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, LIST_NAME)
+    .describe('What it is called in the log and in `digue lists`.'),
+  file: text
+    .optional()
+    .describe('File with the networks, relative to the configuration file; read again when it changes.'),
+  url: z
+    .string(LIST_URL)
+    .max(2048, LIST_URL)
+    .regex(/^https:\/\/[^\s@#]+$/, LIST_URL)
+    .optional()
+    .describe(
+      'Or where to fetch them: https only, no redirects, no private addresses, at most 64 MB. The last good copy stays in force when it fails.',
+    ),
+  crowdsec: z
+    .strictObject(
+      {
+        url: z
+          .string(LAPI)
+          .max(512, LAPI)
+          .regex(/^https?:\/\/[^/\s?#@]+\/?$/, LAPI)
+          .default('http://127.0.0.1:8080')
+          .describe('The local API; plain http only to this machine or to a private address.'),
+        keyFile: text.describe(
+          'File with the API key that `cscli bouncers add digue` prints; relative to the configuration file.',
+        ),
+      },
+      'expected `keyFile:` and, if wished, `url:`',
+    )
+    .optional()
+    .describe('Or the decisions of a CrowdSec on this machine or beside it.'),
+  // biome-ignore lint/suspicious/noThenProperty: a word in the file, and nothing that could be called
+  then: oneOf(['weight', 'price', 'wait', 'refuse', 'allow'])
+    .optional()
+    .describe(
+      'What is done to who is on it: `weight` (the default): a tenth of their network’s share in overload; `price` or `wait`: they prove effort or wait; `refuse`: 403; `allow`: the operator’s lane. For CrowdSec by default ban refuses, captcha asks a price, and all else weighs less.',
+    ),
+  refresh: z
+    .string(DURATION.expected)
+    .regex(DURATION.pattern, DURATION.expected)
+    .transform((text) => DURATION.parse(text)!)
+    .optional()
+    .describe('How often to look again. By default `1h` for a URL, `10s` for a file and for CrowdSec.'),
+  format: oneOf(['auto', 'plain', 'csv', 'json'])
+    .default('auto')
+    .describe(
+      '`plain`: an address, network or range a line; `csv`; `json`: one document, or one object a line. `auto` finds out.',
+    ),
+})
+
 const THREADS = 'expected a whole number from 1 to 256, or "auto"'
 
 const common = {
@@ -372,6 +430,11 @@ const common = {
     .describe(
       'CSV (`first,last,asn,name` or `cidr,asn,name`) or mmdb of networks; the bundled table otherwise.',
     ),
+  lists: z
+    .array(listSchema, 'expected a list of lists of networks')
+    .max(32, 'expected at most 32 lists')
+    .default([])
+    .describe('Lists of networks, and what is done to who is on them. docs/lists.md says more.'),
   cache: z
     .strictObject({
       memory: size('64MB').describe('Memory for stored answers, of all sites and threads together.'),
@@ -464,4 +527,5 @@ export type ListenConfig = z.output<typeof listenSchema>
 export type ChallengeConfig = SiteConfig['challenge']
 export type CacheConfig = SiteConfig['cache']
 export type PageConfig = SiteConfig['page']
+export type ListConfig = z.output<typeof listSchema>
 export type LimitsConfig = z.output<typeof limitsSchema>
