@@ -1,0 +1,70 @@
+/**
+ * Regular expressions whose cost is bounded by the text's length, whatever a client sends.
+ *
+ * JavaScript's own engine backtracks: `(a+)+$` over 30 letters takes seconds. RE2's algorithm (Cox, "Regular
+ * Expression Matching Can Be Simple And Fast", 2007) walks all possibilities at once, in time proportional to text × program; re2js is its
+ * port. Proportional is not cheap: `(?:.*a.{20}){4}$` over 2 kB of a and b takes 8 ms, for counted repetitions make
+ * programs, and sets of states, large. So the text, the program and what counting adds to it are bounded; the worst that
+ * was found within the bounds takes 0.6 ms (README.md).
+ */
+import { RE2JS } from 're2js'
+
+/** Characters of a text that are looked at. */
+export const LONGEST_SUBJECT = 2048
+const LONGEST_PATTERN = 512
+/** Instructions of a program. */
+const LARGEST_PROGRAM = 256
+/** Instructions that counted repetitions may add to it. */
+const MOST_BY_COUNTING = 32
+
+export interface LinearRegex {
+  /** True where it is found anywhere in the first LONGEST_SUBJECT characters. */
+  test(text: string): boolean
+}
+
+/** The expression, or what is wrong with it ("expected …"). RE2 syntax. */
+export function linearRegex(pattern: string): LinearRegex | { readonly fault: string } {
+  if (pattern.length > LONGEST_PATTERN)
+    return {
+      fault: `expected a regular expression of at most ${LONGEST_PATTERN} characters, got ${pattern.length}`,
+    }
+  let regex: RE2JS
+  try {
+    regex = RE2JS.compile(pattern)
+  } catch (error) {
+    return { fault: `expected a regular expression: ${reason(error as Error)}` }
+  }
+  const size = regex.programSize()
+  if (size > LARGEST_PROGRAM)
+    return {
+      fault: `expected a regular expression of at most ${LARGEST_PROGRAM} instructions, got ${size}; split it, or list words: ["a", "b"].exists(w, path.contains(w))`,
+    }
+  const counted = size - sizeWithoutCounts(pattern)
+  if (counted > MOST_BY_COUNTING)
+    return {
+      fault: `expected counted repetitions ({n,m}) that add at most ${MOST_BY_COUNTING} instructions, got ${counted}; write + or *, and compare size() if the length matters`,
+    }
+  return {
+    test: (text) => regex.test(text.length > LONGEST_SUBJECT ? text.slice(0, LONGEST_SUBJECT) : text),
+  }
+}
+
+/** 0 when that cannot be told: braces in a character class, say. Then the whole program counts. */
+function sizeWithoutCounts(pattern: string): number {
+  try {
+    return RE2JS.compile(pattern.replace(/\{\d+(,\d*)?\}\??/g, '')).programSize()
+  } catch {
+    return 0
+  }
+}
+
+const LOOK = /\(\?<?[=!]/
+
+function reason({ message }: Error): string {
+  const what = message.replace(/^error parsing regexp: /, '')
+  if (LOOK.test(what))
+    return `${what} (look-ahead and look-behind take unbounded time, so they are not there)`
+  if (/invalid escape sequence: `\\[1-9]`/.test(what))
+    return `${what} (back references take unbounded time, so they are not there)`
+  return what
+}
