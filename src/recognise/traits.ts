@@ -11,6 +11,8 @@ export interface TraitInfo {
   readonly about: 'client' | 'request'
   /** What it takes to show another value, in one sentence for the operator. */
   readonly forged: string
+  /** CPU time of finding its value, ns, measured (README.md); 0 where it is handed over ready. */
+  readonly costNs: number
 }
 
 export const TRAITS = [
@@ -18,23 +20,35 @@ export const TRAITS = [
     name: 'tls',
     about: 'client',
     forged: 'By another TLS library, or one that imitates a browser.',
+    costNs: 0,
   },
-  { name: 'h2', about: 'client', forged: 'By an HTTP/2 client that lets its settings be chosen.' },
-  { name: 'order', about: 'client', forged: 'By a client that lets order and case of its fields be chosen.' },
-  { name: 'agent', about: 'client', forged: 'By one field.' },
+  { name: 'h2', about: 'client', forged: 'By an HTTP/2 client that lets its settings be chosen.', costNs: 0 },
+  {
+    name: 'order',
+    about: 'client',
+    forged: 'By a client that lets order and case of its fields be chosen.',
+    costNs: 0,
+  },
+  { name: 'agent', about: 'client', forged: 'By one field.', costNs: 0 },
   {
     name: 'contradiction',
     about: 'client',
     forged: 'By claiming nothing, or by behaving as what is claimed does.',
+    costNs: 0,
   },
-  { name: 'network', about: 'client', forged: 'By machines in other networks.' },
-  { name: 'cookies', about: 'client', forged: 'By a client that keeps cookies.' },
-  { name: 'clearance', about: 'client', forged: 'By proof of work, or by having been here before.' },
-  { name: 'method', about: 'request', forged: 'Freely.' },
-  { name: 'path', about: 'request', forged: 'Freely.' },
-  { name: 'query', about: 'request', forged: 'Freely.' },
-  { name: 'language', about: 'request', forged: 'By one field.' },
-  { name: 'referrer', about: 'request', forged: 'By one field.' },
+  { name: 'network', about: 'client', forged: 'By machines in other networks.', costNs: 0 },
+  { name: 'cookies', about: 'client', forged: 'By a client that keeps cookies.', costNs: 0 },
+  {
+    name: 'clearance',
+    about: 'client',
+    forged: 'By proof of work, or by having been here before.',
+    costNs: 0,
+  },
+  { name: 'method', about: 'request', forged: 'Freely.', costNs: 0 },
+  { name: 'path', about: 'request', forged: 'Freely.', costNs: 0 },
+  { name: 'query', about: 'request', forged: 'Freely.', costNs: 0 },
+  { name: 'language', about: 'request', forged: 'By one field.', costNs: 0 },
+  { name: 'referrer', about: 'request', forged: 'By one field.', costNs: 0 },
 ] as const satisfies readonly TraitInfo[]
 
 export type TraitName = (typeof TRAITS)[number]['name']
@@ -44,3 +58,16 @@ export type Traits = readonly string[]
 
 /** Bound of a value; a longer one is cut. */
 export const LONGEST_TRAIT = 120
+
+/**
+ * What an access log can show, if it keeps agent and referrer (the combined format). TLS, HTTP/2, order and
+ * cookies are in none; a contradiction needs fields that are in none.
+ */
+export const LOG_TRAITS = [
+  'agent',
+  'network',
+  'method',
+  'path',
+  'query',
+  'referrer',
+] as const satisfies readonly TraitName[]

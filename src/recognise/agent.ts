@@ -1,0 +1,226 @@
+/**
+ * What a User-Agent claims, folded so far that rotating agents meet and an odd one stays odd.
+ *
+ *   Chrome/Windows          a browser, on what; the newest versions say no more
+ *   Chrome/Windows old      versions of two to four years ago;  `ancient`: older ones
+ *   Chrome/Android+SomeApp  the same with a product that is none of the known ones
+ *   WebView/Android         a page within an app
+ *   bot:Googlebot           whoever calls itself a robot
+ *   curl, python-requests   a program: its first three products without their versions
+ *   Mozilla Foo Bar         what begins like a browser and is none
+ *
+ * Versions are folded by fixed edges, never by "the newest we saw": the day a new Chrome comes out, a third of
+ * the visitors would otherwise have a value that calm weather did not know. The edges move with
+ * Digue's releases. The raw text is no trait: agents drawn from a list of thousands would be thousands
+ * of values, a list of plausible browsers is some forty here. A flood with one agent is visible if its family, system,
+ * age or a product of its own are rare among the visitors; if they are not, other traits have to tell.
+ */
+import { looksDrawn } from './random-text.ts'
+import { TextCache } from './text-cache.ts'
+
+/** Whose behaviour is claimed, where the text is exactly what the browser itself sends; '' otherwise. */
+export type Engine = 'chrome' | 'firefox' | 'safari' | ''
+
+export interface Agent {
+  /** The trait. */
+  readonly value: string
+  readonly engine: Engine
+  /** Of the engine: Chromium 156, Firefox 145, Safari 26. 0 without an engine. */
+  readonly major: number
+  readonly system: string
+  /** No such browser ever called itself so. */
+  readonly isImpossible: boolean
+}
+
+export const NO_AGENT: Agent = { value: '', engine: '', major: 0, system: '', isImpossible: false }
+
+/** Nobody's browser says more. */
+const LONGEST = 512
+const MOST_PRODUCTS = 3
+const LONGEST_PRODUCT = 32
+
+/** First major version that is not old, and that is not ancient, by engine. As of the end of 2026. */
+const EDGES: Readonly<Record<Exclude<Engine, ''>, readonly [old: number, ancient: number]>> = {
+  chrome: [125, 100],
+  firefox: [128, 100],
+  safari: [17, 15],
+}
+
+/** Exactly what browsers send; a product more, and it is somebody else's. */
+const CHROME =
+  /^Mozilla\/5\.0 \(([^()]{3,160})\) AppleWebKit\/([\d.]{1,12}) \(KHTML, like Gecko\) Chrome\/(\d{1,5})[\d.]{0,24} (?:Mobile )?Safari\/([\d.]{1,12})(?: (Edg|EdgA|OPR)\/[\d.]{1,24})?$/
+const FIREFOX =
+  /^Mozilla\/5\.0 \(([^()]{3,120}); rv:(\d{1,5})[\d.]{0,8}\) Gecko\/([\d.]{1,12}) Firefox\/(\d{1,5})[\d.]{0,8}$/
+const SAFARI =
+  /^Mozilla\/5\.0 \(((?:Macintosh|iPhone|iPad|iPod)[^()]{0,120})\) AppleWebKit\/[\d.]{1,16} \(KHTML, like Gecko\) Version\/(\d{1,4})[\d.]{0,8} (?:Mobile\/\w{1,12} )?Safari\/[\d.]{1,16}$/
+
+const BOT =
+  /([A-Za-z][\w.-]{0,24})?(?:bot|crawl|spider|slurp|externalhit|preview|archiver|monitor|scanner|checker|fetcher|lighthouse)[a-z]{0,6}(?![a-z])[\w-]{0,12}/i
+
+/** Products that name a browser built on another's engine, in order of precedence. */
+const BRANDS: readonly (readonly [product: RegExp, brand: string])[] = [
+  [/^HeadlessChrome$/, 'HeadlessChrome'],
+  [/^(?:Edge?|EdgA|EdgiOS|EdgW)$/, 'Edge'],
+  [/^(?:OPR|OPX|OPT|OPiOS|Opera)$/, 'Opera'],
+  [/^SamsungBrowser$/, 'Samsung'],
+  [/^YaBrowser$/, 'Yandex'],
+  [/^(?:DuckDuckGo|Ddg)$/, 'DuckDuckGo'],
+  [/^CriOS$/, 'Chrome'],
+  [/^(?:FxiOS|Focus|Klar)$/, 'Firefox'],
+  [/^(?:UCBrowser|UBrowser)$/, 'UCBrowser'],
+  [/^(?:M?QQBrowser|TBS)$/, 'QQBrowser'],
+  [/^(?:MiuiBrowser|XiaoMi)$/, 'MiuiBrowser'],
+  [/^HuaweiBrowser$/, 'HuaweiBrowser'],
+  [/^(?:Vivaldi|Whale|Brave|Silk|Puffin|Electron|SeaMonkey|PaleMoon|Waterfox|Maxthon|GSA|QtWebEngine)$/, ''],
+  [/^(?:MicroMessenger|WeChat)$/, 'WeChat'],
+  [/^(?:Instagram|Snapchat|Pinterest|LinkedInApp|TikTok|Line)$/, ''],
+  [/^(?:musical_ly|BytedanceWebview|trill)/, 'TikTok'],
+]
+
+/** Products of every browser's text, which say nothing more. */
+const COMMON =
+  /^(?:Mozilla|AppleWebKit|Gecko|KHTML,?|like|Version|Mobile|Safari|Chrome|Chromium|Firefox|Presto|Trident|Ubuntu|Debian|Fedora|Linux|X11|Build|de|en|fr)$/
+
+const agents = new TextCache(parse)
+
+/** Of the field's value; '' or no field has no agent. */
+export function agentOf(text: string | undefined): Agent {
+  return text === undefined || text === '' ? NO_AGENT : agents.get(text)
+}
+
+function parse(whole: string): Agent {
+  const text = whole.length > LONGEST ? whole.slice(0, LONGEST) : whole
+  const chrome = CHROME.exec(text)
+  if (chrome !== null) {
+    const platform = chrome[1]!
+    const major = Number(chrome[3])
+    const system = systemOf(platform)
+    const isWebView = platform.endsWith('; wv')
+    const brand = isWebView ? 'WebView' : (brandOf(chrome[5] ?? '') ?? 'Chrome')
+    return {
+      value: `${brand}/${system}${ageOf('chrome', major)}`,
+      // A page within an app behaves as its app wants.
+      engine: isWebView ? '' : 'chrome',
+      major,
+      system,
+      isImpossible: isImpossibleChrome(platform, major, chrome[2]!, chrome[4]!),
+    }
+  }
+  const firefox = FIREFOX.exec(text)
+  if (firefox !== null) {
+    const platform = firefox[1]!
+    const major = Number(firefox[4])
+    const system = systemOf(platform)
+    return {
+      value: `Firefox/${system}${ageOf('firefox', major)}`,
+      engine: 'firefox',
+      major,
+      system,
+      isImpossible: isImpossibleFirefox(platform, major, Number(firefox[2]), firefox[3]!),
+    }
+  }
+  const safari = SAFARI.exec(text)
+  if (safari !== null) {
+    const major = Number(safari[2])
+    const system = systemOf(safari[1]!)
+    return {
+      value: `Safari/${system}${ageOf('safari', major)}`,
+      engine: 'safari',
+      major,
+      system,
+      isImpossible: major > LARGEST_MAJOR,
+    }
+  }
+  return { ...NO_AGENT, value: otherValue(text) }
+}
+
+function ageOf(engine: Exclude<Engine, ''>, major: number): string {
+  const [old, ancient] = EDGES[engine]
+  return major >= old ? '' : major >= ancient ? ' old' : ' ancient'
+}
+
+function systemOf(platform: string): string {
+  if (platform.includes('Android')) return 'Android'
+  if (/iPhone|iPad|iPod/.test(platform)) return 'iOS'
+  if (platform.includes('Windows')) return 'Windows'
+  if (platform.includes('Mac')) return 'macOS'
+  if (platform.includes('CrOS')) return 'ChromeOS'
+  return /Linux|X11|BSD/.test(platform) ? 'Linux' : 'other'
+}
+
+/** Versions that no browser will have for many years: 2040 at today's pace of a release a fortnight. */
+const LARGEST_MAJOR = 500
+
+/**
+ * Blink has been AppleWebKit/537.36 since Chrome 28. Windows 11 calls itself "NT 10.0". Since version 107 the version of
+ * macOS is 10_15_7 for everybody (Chromium's User-Agent reduction, phase 5).
+ */
+function isImpossibleChrome(platform: string, major: number, webKit: string, safari: string): boolean {
+  if (major > LARGEST_MAJOR) return true
+  if (major >= 28 && (webKit !== '537.36' || safari !== '537.36')) return true
+  if (/Windows NT (?:1[1-9]|[7-9])\b/.test(platform)) return true
+  return major >= 110 && platform.startsWith('Macintosh') && !/Mac OS X 10_15_7$/.test(platform)
+}
+
+/** `rv` is the version but for 110 to 119, where it stays 109 (Mozilla bug 1805967); desktops say Gecko/20100101. */
+function isImpossibleFirefox(platform: string, major: number, rv: number, gecko: string): boolean {
+  if (major > LARGEST_MAJOR) return true
+  if (major >= 120 && rv !== major) return true
+  if (/Windows NT (?:1[1-9]|[7-9])\b/.test(platform)) return true
+  return (
+    major >= 20 &&
+    !platform.startsWith('Android') &&
+    !/Mobile|Tablet|TV/.test(platform) &&
+    gecko !== '20100101'
+  )
+}
+
+function brandOf(product: string): string | undefined {
+  for (const [pattern, brand] of BRANDS) if (pattern.test(product)) return brand === '' ? product : brand
+  return undefined
+}
+
+/** What is none of the three in their own words. */
+function otherValue(text: string): string {
+  // A telephone maker, not a robot.
+  const bot = BOT.exec(text.replace(/cubot/gi, ''))
+  if (bot !== null) return `bot:${bot[0].slice(0, LONGEST_PRODUCT)}`
+  const products = productsOf(text)
+  if (products[0] !== 'Mozilla')
+    return products.length === 0 ? '{x}' : products.slice(0, MOST_PRODUCTS).join(' ')
+  if (/\bMSIE |Trident\//.test(text)) return `IE/${systemOf(text)}`
+  const system = systemOf(text)
+  const extra = products.filter((product) => !COMMON.test(product))
+  for (const [pattern, brand] of BRANDS) {
+    const product = extra.find((one) => pattern.test(one))
+    if (product !== undefined) return `${brand === '' ? product : brand}/${system}`
+  }
+  if (/\[FB(?:AN|_IAB)/.test(text)) return `Facebook/${system}`
+  const base = /; wv\)/.test(text)
+    ? 'WebView'
+    : /\bChrome\/\d/.test(text)
+      ? 'Chrome'
+      : /\bFirefox\/\d/.test(text)
+        ? 'Firefox'
+        : /\bAppleWebKit\/\d/.test(text)
+          ? 'WebKit'
+          : undefined
+  if (base === undefined) return ['Mozilla', ...extra.slice(0, MOST_PRODUCTS - 1)].join(' ')
+  return extra.length === 0 ? `${base}/${system}` : `${base}/${system}+${extra[0]}`
+}
+
+/** Names of products (RFC 9110 §10.1.5) without versions and comments, at most eight; a drawn one is {x}. */
+function productsOf(text: string): string[] {
+  const bare = text.replace(/\([^()]{0,300}\)/g, ' ').replace(/\[[^\][]{0,300}\]/g, ' ')
+  const products: string[] = []
+  for (const word of bare.split(/[ \t]+/, 24)) {
+    const slash = word.indexOf('/')
+    const name = (slash === -1 ? word : word.slice(0, slash)).slice(0, LONGEST_PRODUCT)
+    // A version of its own, or punctuation.
+    if (name === '' || /^[\d.;:,()+_-]+$/.test(name)) continue
+    const folded = !/^[!-~]+$/.test(name) || looksDrawn(name) ? '{x}' : name.replace(/\d+/g, '{n}')
+    if (!products.includes(folded)) products.push(folded)
+    if (products.length === 8) break
+  }
+  return products
+}
