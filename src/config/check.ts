@@ -4,6 +4,7 @@ import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { isIP, isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { CidrSet, parseCidr } from '#networks'
+import { RuleSet } from '#rules'
 import { type Path, show } from './fault.ts'
 import type { Config, SiteConfig } from './schema.ts'
 
@@ -117,6 +118,7 @@ function overlaps(a: string, b: string): boolean {
 function checkSites(config: Config, complain: Complain): void {
   const hosts = new Map<string, number>()
   const pairs = new Map<string, string | undefined>()
+  const ruleFaults = new Map<string, ReturnType<typeof RuleSet.faultsOf>>()
   const hasTls = config.listen.some((listen) => listen.tls)
   for (const [index, site] of config.sites.entries()) {
     const path = ['sites', index]
@@ -147,6 +149,25 @@ function checkSites(config: Config, complain: Complain): void {
     if (site.acmeChallenge !== 'origin')
       checkDirectory([...path, 'acmeChallenge'], site.acmeChallenge, { mustExist: true }, complain)
     checkEntrance(path, site, complain)
+    checkRules([...path, 'rules'], site, ruleFaults, complain)
+  }
+}
+
+/** Many sites often share one list of rules, by `defaults`: each list is read once. */
+function checkRules(
+  path: Path,
+  { rules }: SiteConfig,
+  known: Map<string, ReturnType<typeof RuleSet.faultsOf>>,
+  complain: Complain,
+): void {
+  if (rules.length === 0) return
+  const key = JSON.stringify(rules)
+  let faults = known.get(key)
+  if (faults === undefined) known.set(key, (faults = RuleSet.faultsOf(rules)))
+  for (const { index, field, line, column, message } of faults) {
+    const where =
+      line === 0 ? '' : line > 1 ? ` (line ${line}, character ${column})` : ` (character ${column})`
+    complain([...path, index, field], `${message}${where}`)
   }
 }
 

@@ -45,6 +45,12 @@ export function configReference(): string {
     { title: '`admin`', node: member(schema, 'admin'), prefix: 'admin.', skip: [] },
     { title: '`log`', node: member(schema, 'log'), prefix: 'log.', skip: [] },
     { title: '`sites`', node: member(schema, 'sites'), prefix: 'sites[].', skip: [] },
+    {
+      title: '`rules` of a site',
+      node: member(mapping(member(schema, 'sites')) ?? {}, 'rules'),
+      prefix: 'sites[].rules[].',
+      skip: [],
+    },
   ]
   for (const group of groups) {
     sections.push(`## ${group.title}`, '')

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import { parseDuration, parseSize } from '#kit'
+import { LONGEST_EXPRESSION, MOST_RULES } from '#rules'
 
 const quantity = (
   fallback: string,
@@ -209,6 +210,37 @@ const cacheSchema = z
   )
   .prefault({})
 
+const RULE_NAME = 'expected a name such as "old-scraper" of letters, digits and ". _ -"'
+const UNTIL = 'expected a date such as "2026-12-31" or a time such as "2026-12-31T18:00:00Z"'
+
+/** check.ts has the last word on `when` and `until`. */
+const ruleSchema = z.strictObject(
+  {
+    name: z
+      .string(RULE_NAME)
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, RULE_NAME)
+      .describe('For log lines and figures; no other rule of the site has it.'),
+    when: z
+      .string('expected an expression')
+      .min(1, 'expected an expression')
+      .max(LONGEST_EXPRESSION, `expected an expression of at most ${LONGEST_EXPRESSION} characters`)
+      .describe(
+        'Which requests, as an expression of CEL, such as `path.startsWith("/search") && traits.agent == "curl"` (docs/rules.md).',
+      ),
+    // biome-ignore lint/suspicious/noThenProperty: a setting's name, and never a function.
+    then: oneOf(['allow', 'weight', 'price', 'wait', 'refuse']).describe(
+      'What is done with them. `allow`: nothing further is asked. `weight`: a tenth of their network’s share. `price`, `wait`: only who has paid, or whose turn has come, gets in. `refuse`: 403.',
+    ),
+    until: z
+      .string(UNTIL)
+      .max(40, UNTIL)
+      .optional()
+      .describe('Day to whose end (UTC), or time to which it holds. Without it, for good.'),
+    note: text.max(500).optional().describe('Why: whoever finds it later will ask.'),
+  },
+  'expected `name:`, `when:` and `then:`',
+)
+
 /** What the pages say beside their own words. */
 const pageSchema = z
   .strictObject(
@@ -321,6 +353,13 @@ export const siteSchema = z.strictObject({
   originTimeout: duration('60s').describe('Longest wait for the first byte of the origin’s answer.'),
   challenge: challengeSchema.describe('How people get in while the site is overloaded.'),
   cache: cacheSchema.describe('What is kept of the origin’s answers.'),
+  rules: z
+    .array(ruleSchema, 'expected a list of rules')
+    .max(MOST_RULES, `expected at most ${MOST_RULES} rules`)
+    .default([])
+    .describe(
+      'The operator’s own rules: the first that fits decides. Try one with `digue rule test` before it acts.',
+    ),
   page: pageSchema.describe('What the pages of Digue say of the site.'),
 })
 

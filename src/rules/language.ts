@@ -68,19 +68,20 @@ const MEMBERS = {
   traits: TRAITS.map(({ name }) => name) as string[],
 } as const
 
-/** Where in the expression, as offsets. */
-interface Range {
-  readonly start: number
-  readonly end: number
+/** A node, which has `pos` (of a member, its name), or the range of a complaint. */
+interface Place {
+  readonly pos?: number
+  readonly start?: number
 }
 
 /** What is wrong with an expression: "expected …", and where. */
 export class ExpressionError extends Error {
-  readonly range: Range
+  /** Where in the expression, as an offset. */
+  readonly offset: number
 
-  constructor(message: string, range: Range, options?: ErrorOptions) {
+  constructor(message: string, at: Place, options?: ErrorOptions) {
     super(message, options)
-    this.range = range
+    this.offset = at.pos ?? at.start ?? 0
   }
 }
 
@@ -187,7 +188,7 @@ function networksOf(node: ASTNode): CidrSet {
 
 /** Throws an ExpressionError for whatever is wrong with it. */
 export function compileExpression(text: string): Expression {
-  const whole = { start: 0, end: text.length }
+  const whole = { start: 0 }
   if (text.length > LONGEST_EXPRESSION)
     throw new ExpressionError(
       `expected an expression of at most ${LONGEST_EXPRESSION} characters, got ${text.length}`,
@@ -255,7 +256,7 @@ class Survey {
     if (!isVariable(name)) {
       const near = nearest(name, [...NAMES, ...this.#loopNames])
       throw new ExpressionError(
-        `expected one of ${NAMES.join(', ')}, got the unknown name ${JSON.stringify(name.slice(0, 40))}${hintFor(name, near)}`,
+        `expected ${meantBy(name, near)}, got the unknown name ${JSON.stringify(name.slice(0, 40))}`,
         node,
       )
     }
@@ -296,7 +297,7 @@ class Survey {
         )
       const near = nearest(member, MEMBERS[name])
       throw new ExpressionError(
-        `expected one of ${MEMBERS[name].map((one) => `${name}.${one}`).join(', ')}, got the unknown ${name}.${member.slice(0, 40)}${near === undefined ? '' : ` (did you mean ${name}.${near}?)`}`,
+        `expected ${near === undefined ? `one of ${MEMBERS[name].map((one) => `${name}.${one}`).join(', ')}` : `${name}.${near}`}, got the unknown ${name}.${member.slice(0, 40)}`,
         node,
       )
     }
@@ -364,20 +365,20 @@ function isVariable(name: string): name is VariableName {
 
 const WORDS: Readonly<Record<string, string>> = { and: '&&', or: '||', not: '!' }
 
-function hintFor(name: string, near: string | undefined): string {
+function meantBy(name: string, near: string | undefined): string {
   const word = WORDS[name.toLowerCase()]
-  if (word !== undefined) return ` (write ${word})`
-  if (MEMBERS.traits.includes(name)) return ` (did you mean traits.${name}?)`
-  if (name === 'ip' || name === 'address') return ' (did you mean client.address?)'
-  if (name === 'asn') return ' (did you mean client.asn?)'
-  return near === undefined ? '' : ` (did you mean ${near}?)`
+  if (word !== undefined) return word
+  if (MEMBERS.traits.includes(name)) return `traits.${name}`
+  if (MEMBERS.client.includes(name)) return `client.${name}`
+  if (name === 'ip') return 'client.address'
+  return near ?? `one of ${NAMES.join(', ')}`
 }
 
 function unknownFunction(name: string): string {
   const known = [...Object.keys(METHODS), ...LOOPS]
   if (name === 'has') return 'expected headers["name"] != "" in place of has(): what is absent is ""'
   const near = nearest(name, known)
-  return `expected one of ${known.join(', ')}, got the unknown function ${JSON.stringify(name.slice(0, 40))}${near === undefined ? '' : ` (did you mean ${near}?)`}`
+  return `expected ${near ?? `one of ${known.join(', ')}`}, got the unknown function ${JSON.stringify(name.slice(0, 40))}`
 }
 
 function notThere(op: string): string {
@@ -393,7 +394,7 @@ function explained(error: unknown, text: string): ExpressionError {
     summary,
     range,
     message,
-  } = error as Error & { code?: string; summary?: string; range?: Range }
+  } = error as Error & { code?: string; summary?: string; range?: { start: number; end: number } }
   const at = range ?? { start: 0, end: text.length }
   const what = (summary ?? message).slice(0, 200)
   const fail = (told: string) => new ExpressionError(told, at, { cause: error })

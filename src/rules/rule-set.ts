@@ -49,7 +49,7 @@ export class Rule {
       if (!(error instanceof ExpressionError)) throw error
       throw new RuleError(
         error.message,
-        { index, field: 'when', ...positionIn(config.when, error.range.start) },
+        { index, field: 'when', ...positionIn(config.when, error.offset) },
         { cause: error },
       )
     }
