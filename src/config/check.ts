@@ -11,6 +11,8 @@ import type { Config, SiteConfig } from './schema.ts'
 export interface CheckOptions {
   /** Digue makes a certificate of its own for listeners with TLS. */
   readonly selfSigned?: boolean
+  /** Files and folders that are named are not looked at: for a process that has no business with them. */
+  readonly withoutFiles?: boolean
 }
 
 export interface Complaint {
@@ -27,13 +29,16 @@ const MAX_LOGO_BYTES = 4096
 export function crossCheck(config: Config, options: CheckOptions = {}): Complaint[] {
   const complaints: Complaint[] = []
   const complain = (path: Path, message: string) => complaints.push({ path, message })
+  const complainOfFile = options.withoutFiles === true ? () => {} : complain
 
   checkListeners(config, options, complain)
-  checkSites(config, complain)
+  checkSites(config, { complain, complainOfFile })
   for (const [index, text] of config.trustedProxies.entries())
     checkCidr(['trustedProxies', index], text, complain)
   checkLists(config, complain)
-  if (config.networks !== undefined) checkReadable(['networks'], config.networks, complain)
+  if (config.networks !== undefined) checkReadable(['networks'], config.networks, complainOfFile)
+  for (const [index, text] of config.kernel.never.entries())
+    checkCidr(['kernel', 'never', index], text, complain)
 
   if (config.admin.metrics !== 'off') {
     const at = parseLoopback(config.admin.metrics)
@@ -49,13 +54,16 @@ export function crossCheck(config: Config, options: CheckOptions = {}): Complain
       )
     }
   }
-  if (Buffer.byteLength(config.admin.socket) > MAX_SOCKET_PATH) {
-    complain(
-      ['admin', 'socket'],
-      `expected a path of at most ${MAX_SOCKET_PATH} bytes, got ${Buffer.byteLength(config.admin.socket)} (${show(config.admin.socket)})`,
-    )
+  for (const name of ['admin', 'kernel'] as const) {
+    const { socket } = config[name]
+    if (Buffer.byteLength(socket) > MAX_SOCKET_PATH) {
+      complain(
+        [name, 'socket'],
+        `expected a path of at most ${MAX_SOCKET_PATH} bytes, got ${Buffer.byteLength(socket)} (${show(socket)})`,
+      )
+    }
   }
-  checkDirectory(['state'], config.state, { mustExist: false }, complain)
+  checkDirectory(['state'], config.state, { mustExist: false }, complainOfFile)
   return complaints
 }
 
@@ -115,7 +123,8 @@ function overlaps(a: string, b: string): boolean {
   )
 }
 
-function checkSites(config: Config, complain: Complain): void {
+function checkSites(config: Config, to: { complain: Complain; complainOfFile: Complain }): void {
+  const { complain, complainOfFile } = to
   const hosts = new Map<string, number>()
   const pairs = new Map<string, string | undefined>()
   const ruleFaults = new Map<string, ReturnType<typeof RuleSet.faultsOf>>()
@@ -138,7 +147,7 @@ function checkSites(config: Config, complain: Complain): void {
     } else if (site.certificate !== undefined && site.key === undefined) {
       complain([...path, 'key'], 'expected a PEM file beside `certificate`, got nothing')
     } else if (site.certificate !== undefined && site.key !== undefined) {
-      checkPair(path, { certificate: site.certificate, key: site.key }, pairs, complain)
+      checkPair(path, { certificate: site.certificate, key: site.key }, pairs, complainOfFile)
     }
     if (site.redirectToHttps && !hasTls && config.trustedProxies.length === 0) {
       complain(
@@ -147,8 +156,8 @@ function checkSites(config: Config, complain: Complain): void {
       )
     }
     if (site.acmeChallenge !== 'origin')
-      checkDirectory([...path, 'acmeChallenge'], site.acmeChallenge, { mustExist: true }, complain)
-    checkEntrance(path, site, complain)
+      checkDirectory([...path, 'acmeChallenge'], site.acmeChallenge, { mustExist: true }, complainOfFile)
+    checkEntrance(path, site, to)
     checkRules([...path, 'rules'], site, ruleFaults, complain)
   }
 }
@@ -222,7 +231,11 @@ function isNearby(url: string): boolean {
   return host === 'localhost' || NEARBY.hasText(host)
 }
 
-function checkEntrance(path: Path, site: SiteConfig, complain: Complain): void {
+function checkEntrance(
+  path: Path,
+  site: SiteConfig,
+  { complain, complainOfFile }: { complain: Complain; complainOfFile: Complain },
+): void {
   const { loginCookie, crawlerRanges } = site.challenge
   if (loginCookie !== undefined && (loginCookie.check === 'none') !== (loginCookie.secret === undefined)) {
     complain(
@@ -236,7 +249,7 @@ function checkEntrance(path: Path, site: SiteConfig, complain: Complain): void {
     checkCidr([...path, 'challenge', 'crawlerRanges', at], text, complain)
   const { logo } = site.page
   const logoPath = [...path, 'page', 'logo']
-  if (logo === undefined || !checkReadable(logoPath, logo, complain)) return
+  if (logo === undefined || !checkReadable(logoPath, logo, complainOfFile)) return
   if (statSync(logo).size > MAX_LOGO_BYTES)
     complain(
       logoPath,

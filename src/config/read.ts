@@ -199,6 +199,7 @@ function absolute(config: Config, folder: string): Config {
         : { crowdsec: { ...list.crowdsec, keyFile: from(list.crowdsec.keyFile) } }),
     })),
     admin: { ...config.admin, socket: resolve(state, config.admin.socket) },
+    kernel: { ...config.kernel, socket: resolve(state, config.kernel.socket) },
     log: { ...config.log, ...(config.log.access === undefined ? {} : { access: from(config.log.access) }) },
     sites: config.sites.map((site) => ({
       ...site,

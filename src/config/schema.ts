@@ -353,6 +353,11 @@ export const siteSchema = z.strictObject({
   originTimeout: duration('60s').describe('Longest wait for the first byte of the origin’s answer.'),
   challenge: challengeSchema.describe('How people get in while the site is overloaded.'),
   cache: cacheSchema.describe('What is kept of the origin’s answers.'),
+  signatures: flag
+    .default(true)
+    .describe(
+      'Recognise what a flood’s clients have in common and hardly a visitor shows, and give them a tenth of their networks’ share.',
+    ),
   rules: z
     .array(ruleSchema, 'expected a list of rules')
     .max(MOST_RULES, `expected at most ${MOST_RULES} rules`)
@@ -444,6 +449,52 @@ export const listSchema = z.strictObject({
     ),
 })
 
+const TABLE = 'expected the name of a table of family inet, such as "filter"'
+const ENTRIES = 'expected a whole number from 1 to 262144'
+
+/** Offenders dropped by nftables, before they cost a connection. */
+export const kernelSchema = z
+  .strictObject(
+    {
+      mode: oneOf(['auto', 'set-only', 'off'])
+        .default('auto')
+        .describe(
+          'Who goes on hammering after having been dropped is dropped by the kernel (nftables) where that is possible. `set-only` fills sets for rules of your own; `off` leaves it to Digue.',
+        ),
+      socket: text
+        .default('/run/digue-kernel/kernel.sock')
+        .describe(
+          'Unix socket of `digue kernel-helper`, the process that alone may change the kernel’s tables.',
+        ),
+      table: z
+        .string(TABLE)
+        .regex(/^[A-Za-z][A-Za-z0-9_-]{0,30}$/, TABLE)
+        .default('digue')
+        .describe('With `set-only`: the table (family inet) whose sets `drop4` and `drop6` are filled.'),
+      maxEntries: z
+        .number(ENTRIES)
+        .int(ENTRIES)
+        .min(1, ENTRIES)
+        .max(262_144, ENTRIES)
+        .default(65_536)
+        .describe('Most addresses (IPv6: /64 networks) that are dropped at once.'),
+      ports: z
+        .array(z.number(PORT).int(PORT).min(1, PORT).max(65535, PORT), 'expected a list of ports')
+        .max(64, 'expected at most 64 ports')
+        .default([])
+        .describe(
+          'Ports that the dropped cannot reach, as their packets name them; those of `listen` when empty. All others, SSH among them, stay open to everybody.',
+        ),
+      never: z
+        .array(cidr, 'expected a list of networks')
+        .max(4096, 'expected at most 4096 networks')
+        .default([])
+        .describe('Networks that the kernel never drops: your office, your monitoring.'),
+    },
+    'expected a mapping',
+  )
+  .prefault({})
+
 const THREADS = 'expected a whole number from 1 to 256, or "auto"'
 
 const common = {
@@ -482,6 +533,7 @@ const common = {
     .prefault({})
     .describe('Room for the answers that are kept.'),
   limits: limitsSchema.describe('Bounds on what one client, and all of them, may take.'),
+  kernel: kernelSchema.describe('Offenders dropped by the kernel.'),
   admin: z
     .strictObject({
       metrics: text
@@ -567,4 +619,5 @@ export type ChallengeConfig = SiteConfig['challenge']
 export type CacheConfig = SiteConfig['cache']
 export type PageConfig = SiteConfig['page']
 export type ListConfig = z.output<typeof listSchema>
+export type KernelConfig = Config['kernel']
 export type LimitsConfig = z.output<typeof limitsSchema>

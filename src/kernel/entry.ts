@@ -1,0 +1,27 @@
+/**
+ * What stands in a kernel set: one version-4 address, or the /64 that a version-6 address is in.
+ *
+ * A version-6 client has a /64 of its own at least (RFC 7934, BCP 177), so a single address of it
+ * would be changed with the next packet.
+ */
+import { type Address, formatAddress, maskAddress, parseAddress } from '#networks'
+
+export const V6_BITS = 64
+
+export interface Entry {
+  /** Canonical text of the address, or of the first address of the /64. */
+  readonly text: string
+  readonly version: 4 | 6
+}
+
+/** Undefined when `text` is not an address. */
+export function entryOf(text: string): Entry | undefined {
+  const address = parseAddress(text)
+  return address === undefined ? undefined : entryOfAddress(address)
+}
+
+export function entryOfAddress(address: Address): Entry {
+  return address.version === 4
+    ? { text: formatAddress(address), version: 4 }
+    : { text: formatAddress(maskAddress(address, V6_BITS)), version: 6 }
+}
