@@ -13,6 +13,7 @@ export {
   type SiteReport,
   type TraitSample,
 } from './policy.ts'
+export { PostureMachine, type TickFigures } from './posture.ts'
 export { StateFile } from './state-file.ts'
 export type { BrainStatus, SiteStatus, SourceNetwork } from './status.ts'
 export type { MinuteFigures, SiteTotals, Total } from './totals.ts'
