@@ -358,11 +358,6 @@ export const siteSchema = z.strictObject({
     .describe(
       'Recognise what a flood’s clients have in common and hardly a visitor shows, and give them a tenth of their networks’ share.',
     ),
-  signatures: flag
-    .default(true)
-    .describe(
-      'Recognise what a flood’s clients have in common and hardly a visitor shows, and give them a tenth of their networks’ share.',
-    ),
   rules: z
     .array(ruleSchema, 'expected a list of rules')
     .max(MOST_RULES, `expected at most ${MOST_RULES} rules`)
