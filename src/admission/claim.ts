@@ -27,6 +27,12 @@ export const SHED_REASONS = [
   'no-waiting',
   /** It goes on at a high rate although it was shed again and again. */
   'hammering',
+  /** It shows a handwriting for which the operator wants a price or a turn in the waiting room. */
+  'signature',
+  /** A rule of the operator's wants the same of it. */
+  'rule',
+  /** So does a list of networks. */
+  'list',
   /** Its client left while it was waiting. */
   'client-gone',
 ] as const

@@ -68,6 +68,9 @@ const RETRY_AFTER_S: Readonly<Record<ShedReason, readonly [from: number, to: num
   'client-queue-full': [1, 3],
   'no-waiting': [1, 3],
   hammering: [10, 30],
+  signature: [2, 8],
+  rule: [2, 8],
+  list: [2, 8],
   'client-gone': [1, 1],
 }
 const MAX_CALM_ROWS = 512

@@ -10,8 +10,12 @@ export interface Connection {
   readonly secure: boolean
   /** JA4 of the ClientHello, '' on plain connections. */
   readonly ja4: string
+  /** `peer` was named by a PROXY header: it is not the socket's own peer. */
+  readonly viaProxy: boolean
   /** Server name asked for by SNI, '' when none. */
   readonly serverName: string
+  /** How it opened HTTP/2 (`h2FingerprintOf`), '' before its first request and for HTTP/1. */
+  h2: string
   /** Requests received so far. */
   requests: number
   /** Exchanges that have not ended. A connection without any is idle and may be closed for room. */

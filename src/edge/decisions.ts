@@ -31,6 +31,11 @@ export class Decisions {
     )
   }
 
+  /** The client is allowed, whatever it asks for. */
+  allows(client: ClientAddress): boolean {
+    return !this.#isEmpty && isOf(this.#allow, client)
+  }
+
   effectOn(client: ClientAddress, host: string, target: string): 'allow' | 'refuse' | undefined {
     if (this.#isEmpty) return undefined
     const path = this.#looksAtPaths ? plainPath(target) : ''
@@ -53,12 +58,11 @@ function side(decisions: readonly Decision[]): Side {
 }
 
 function matches(side: Side, client: ClientAddress, host: string, path: string): boolean {
-  return (
-    (client.asn !== 0 && side.asns.has(client.asn)) ||
-    side.hosts.has(host) ||
-    side.networks.hasText(client.text) ||
-    side.paths.some((prefix) => path.startsWith(prefix))
-  )
+  return isOf(side, client) || side.hosts.has(host) || side.paths.some((prefix) => path.startsWith(prefix))
+}
+
+function isOf(side: Side, client: ClientAddress): boolean {
+  return (client.asn !== 0 && side.asns.has(client.asn)) || side.networks.hasText(client.text)
 }
 
 /**

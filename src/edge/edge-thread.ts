@@ -109,6 +109,7 @@ export class EdgeThread {
       threads: start.threads,
       ...(start.cache && { cache: (host) => this.#openCache(start.cache!, host) }),
     })
+    this.#pipeline.setLists(start.lists)
     this.#node = new NodeHttp(this.#pipeline, this.#watch)
     this.#h2 = new Http2(this.#pipeline, this.#watch)
     this.#fast = new FastTransport({
@@ -155,10 +156,13 @@ export class EdgeThread {
       thread,
       weights: new WeightTable(weights),
       describe: (address) => book.identify(address),
-      isDropped: (client) =>
-        hammering.state(client.subscriber, performance.now()) === 'drop' &&
-        !forwardingWatch.isSuspect(client) &&
-        !this.#pipeline.entrance.isPeoples(client),
+      isDropped: (client, isPeer) => {
+        if (hammering.state(client.subscriber, performance.now()) !== 'drop') return false
+        if (forwardingWatch.isSuspect(client) || this.#pipeline.entrance.isPeoples(client)) return false
+        if (isPeer) this.#pipeline.droppedAgain(client)
+        return true
+      },
+      isMarked: (client, serverName, ja4) => this.#pipeline.isMarked(client, serverName, ja4),
       count: (counter, by) => this.#house.count(counter, by),
       onConnection: (connection, protocol) => {
         if (protocol === 'h2') this.#h2.serve(connection)
@@ -186,6 +190,9 @@ export class EdgeThread {
         break
       case 'setup':
         void this.#reload(message.id, message.setup)
+        break
+      case 'lists':
+        this.#pipeline.setLists(message.lists)
         break
       case 'ticket-keys':
         this.#listeners?.setTicketKeys(message.keys)
@@ -268,7 +275,7 @@ export class EdgeThread {
     for (const site of house.sites.values()) {
       const gate = site.gate.report()
       if (!all && site.tally.isEmpty && gate.waiting === 0) continue
-      const figures = site.tally.drain(gate, site.origins.states)
+      const figures = { ...site.tally.drain(gate, site.origins.states), ...site.recognition.drain() }
       const costs = tellsRoutes ? this.#costs.get(site.gate) : undefined
       sites[site.name] = costs === undefined ? figures : { ...figures, routes: costs.rows() }
     }
@@ -289,6 +296,7 @@ export class EdgeThread {
         })
       }
     }
+    const offenders = this.#pipeline.offenders.drain()
     const report: EdgeReport = {
       thread: this.#start.thread,
       atMs: Date.now(),
@@ -301,6 +309,7 @@ export class EdgeThread {
       },
       records,
       recordsLost: lost,
+      ...(offenders && { offenders }),
     }
     this.#post({ type: 'report', report })
   }

@@ -55,6 +55,8 @@ export interface Edge {
   /** What is stored; undefined where nothing may be. */
   cacheReport(): Promise<LibraryReport | undefined>
   setPolicy(policy: Policy): void
+  /** `memory`: what `buildNetworkSet` or `layNetworkSets` made, undefined for nothing; `names` by number of the list. */
+  setLists(memory: SharedArrayBuffer | undefined, names: readonly string[]): void
   /**
    * Puts a validated configuration in force without closing a connection: sites, origins,
    * certificates, limits, and the listeners that changed. Rejects, with the old one still in force,

@@ -11,7 +11,7 @@
 import type { Claim, Lane, Outcome, Verdict } from '#admission'
 import type { FieldLines, RequestHead } from '#http'
 import type { ClientAddress } from '#networks'
-import { type Kind, kindOf } from '#recognise'
+import { type Kind, kindOf, type Traits, traitsOf } from '#recognise'
 import type { Action } from '#record'
 import type { Answer } from './answers.ts'
 import type { Fill, Instead } from './cache/filling.ts'
@@ -109,6 +109,17 @@ export class Exchange implements Claim {
   ray = ''
   /** What the client showed; undefined for strangers. */
   credentials: Credentials | undefined = undefined
+  /** A key of the operator's or a search engine: no handwriting speaks against it. */
+  isVouched = false
+  /** It pays from the share of those who show a flood's handwriting. */
+  marked = false
+  /** What it has to show to get in, '' for nothing, and what asks for it. */
+  demand: '' | 'price' | 'wait' = ''
+  demandedBy: 'rule' | 'list' | 'signature' = 'signature'
+  /** Id of the signature it fits, names of the operator's rule and list that speak of it; '' for none. */
+  signature = ''
+  rule = ''
+  list = ''
   /** Times it stood in line again. */
   rounds = 0
   /** Its answer may bring a new token to the client. */
@@ -118,6 +129,7 @@ export class Exchange implements Claim {
   /** Times it waited for the answer to somebody else's request, and whether the disk was asked for what it wants. */
   follows = 0
   wasSought = false
+  #traits: Traits | undefined = undefined
   /** The gate's. */
   ticket: unknown = undefined
   /** What observe mode would have done, or '' */
@@ -163,6 +175,28 @@ export class Exchange implements Claim {
     const { head } = this
     // `fields` is made when it is asked for.
     return kindOf(head.method, head.kindFields ?? head.fields)
+  }
+
+  /** What the request and its client look like; asked for once its lane is known. */
+  get traits(): Traits {
+    if (this.#traits !== undefined) return this.#traits
+    const { head, connection, credentials } = this
+    this.#traits = traitsOf({
+      method: head.method,
+      target: head.target,
+      host: head.host,
+      fields: head.fields,
+      secure: this.secure,
+      httpVersion: head.version === '2.0' ? '2' : head.version,
+      isDirect: !this.peerTrusted,
+      ja4: connection.ja4,
+      h2: connection.h2,
+      asn: this.client.asn,
+      lane: this.lane,
+      hasOwnCookie: credentials?.hasCookies === true,
+      route: this.route,
+    })
+    return this.#traits
   }
 
   /** By the gate, after a `queue` verdict. */

@@ -6,6 +6,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import { fieldValue, readRequestH2 } from '#http'
+import { type H2Settings, h2FingerprintOf } from '#recognise'
 import type { Answer } from './answers.ts'
 import type { Connection, Transport } from './connection.ts'
 import { Exchange } from './exchange.ts'
@@ -38,9 +39,11 @@ export class Http2 implements Transport {
     this.#sessions.add(session)
     session.on('close', () => this.#sessions.delete(session))
     guardSession(session, { limits, count: (counter, by) => house.count(counter, by) })
-    session.on('stream', (stream, _headers, flags, rawFields) =>
-      this.#onStream(connection, stream, flags, rawFields),
-    )
+    session.on('stream', (stream, _headers, flags, rawFields) => {
+      // Its settings come before its first request (RFC 9113 §3.4).
+      if (connection.h2 === '') connection.h2 = fingerprintOf(session, rawFields)
+      this.#onStream(connection, stream, flags, rawFields)
+    })
     session.setTimeout(limits.idleTimeout, () => {
       // A quiet event stream is not idleness.
       if (connection.active === 0) session.close()
@@ -81,6 +84,12 @@ export class Http2 implements Transport {
     downstream.attach(relay)
     this.#pipeline.receive(relay.bind(new Exchange(this.#pipeline, relay, connection, head)))
   }
+}
+
+function fingerprintOf(session: ServerHttp2Session, rawFields: readonly string[]): string {
+  // A destroyed session throws; its client will not be answered anyway.
+  if (session.destroyed) return ''
+  return h2FingerprintOf(session.remoteSettings as H2Settings, session.state.remoteWindowSize ?? 0, rawFields)
 }
 
 function sendAnswer(stream: ServerHttp2Stream, answer: Answer, unread: boolean): void {

@@ -6,6 +6,7 @@ import type { Config, SiteConfig } from '#config'
 import type { Policy } from '#control'
 import { Ring } from '#kit'
 import type { ExchangeRecord } from '#record'
+import { SiteRecognition } from './recognition/site-recognition.ts'
 import { type GateReport, SiteTally } from './site-tally.ts'
 
 /** One origin server of a site. */
@@ -58,6 +59,7 @@ export interface SiteRuntime {
   readonly gate: SiteGate
   origins: OriginSet
   readonly tally: SiteTally
+  readonly recognition: SiteRecognition
 }
 
 export interface House {
@@ -119,6 +121,7 @@ export class EdgeHouse implements House {
           gate: this.#parts.gate(siteConfig, name),
           origins: this.#parts.origins(siteConfig),
           tally: new SiteTally(),
+          recognition: new SiteRecognition(siteConfig),
         }
       } else {
         site = old
@@ -128,6 +131,7 @@ export class EdgeHouse implements House {
           retired.close()
         }
         old.config = siteConfig
+        old.recognition.configure(siteConfig)
       }
       sites.set(name, site)
       for (const host of siteConfig.hosts) {

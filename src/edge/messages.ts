@@ -28,6 +28,16 @@ export interface Setup {
   readonly certificates: readonly SiteCertificate[]
 }
 
+/** Lists of networks, and what is done to who is on them. */
+export interface Lists {
+  /** A `NetworkSet`'s; undefined for an empty one. */
+  readonly memory: SharedArrayBuffer | undefined
+  /** By number of the list. */
+  readonly names: readonly string[]
+}
+
+export const NO_LISTS: Lists = { memory: undefined, names: [] }
+
 /** `workerData`. */
 export interface ThreadStart {
   readonly setup: Setup
@@ -41,6 +51,7 @@ export interface ThreadStart {
   readonly weights: WeightMemory
   /** By site: what its routes take in calm weather, as far as it is known. */
   readonly routes: ReadonlyMap<string, RouteCostRows>
+  readonly lists: Lists
   /** The table of networks. */
   readonly networks: SharedArrayBuffer
   readonly openByThread: Int32Array<SharedArrayBuffer>
@@ -57,6 +68,7 @@ export interface ThreadStart {
 export type ToThread =
   | { readonly type: 'policy'; readonly policy: Policy }
   | { readonly type: 'setup'; readonly id: number; readonly setup: Setup }
+  | { readonly type: 'lists'; readonly lists: Lists }
   | { readonly type: 'ticket-keys'; readonly keys: TicketKeySet }
   | { readonly type: 'drain'; readonly deadlineMs: number }
   /** To the library of stored responses, which was started again. */

@@ -47,11 +47,11 @@ function page(
 const REFUSED = {
   fr: [
     'Accès refusé',
-    'L’administrateur du site n’accepte pas les demandes de votre réseau. Écrivez-lui s’il s’agit d’une erreur.',
+    'L’administrateur du site n’accepte pas cette demande. Écrivez-lui s’il s’agit d’une erreur.',
   ],
   en: [
     'Access refused',
-    'The site’s operator does not accept requests from your network. Write to them if this is a mistake.',
+    'The site’s operator does not accept this request. Write to them if this is a mistake.',
   ],
 } as const
 
@@ -95,13 +95,16 @@ function buildShed(reason: ShedReason, seconds: number): Answer {
   return problem(503, reason, 'Temporarily overloaded', extra, { challenge: CHALLENGE_PATH })
 }
 
-/** 403 by an operator's decision. */
-export function refusedAnswer(kind: Kind): Answer {
+/** By a decision of the operator's, a rule, a list of networks, or a signature that he wants refused. */
+export type RefuseReason = 'refused' | 'rule' | 'list' | 'signature'
+
+/** 403 by what the operator said. */
+export function refusedAnswer(kind: Kind, reason: RefuseReason = 'refused'): Answer {
   const person = kind === 'navigation' || kind === 'form'
-  return once(`refused ${person}`, () =>
+  return once(`${reason} ${person}`, () =>
     person
-      ? page(403, REFUSED, false, ['digue-mitigated', 'refused'])
-      : problem(403, 'refused', 'Refused by the operator', ['digue-mitigated', 'refused']),
+      ? page(403, REFUSED, false, ['digue-mitigated', reason])
+      : problem(403, reason, 'Refused by the operator', ['digue-mitigated', reason]),
   )
 }
 

@@ -127,6 +127,8 @@ function scene(
       peer: identify(asked.peer ?? '192.0.2.1'),
       secure: false,
       ja4: '',
+      h2: '',
+      viaProxy: false,
       requests: 0,
       active: 0,
       proven: false,

@@ -2,8 +2,15 @@
 import type { Hammering, Outcome, ShedReason, Verdict, Weights } from '#admission'
 import { OWN_PATH, type PageBudget } from '#challenge'
 import type { FieldLines } from '#http'
-import { type AddressBook, CidrSet, ForwardingWatch, resolveClient } from '#networks'
-import { routeOf } from '#recognise'
+import {
+  type AddressBook,
+  CidrSet,
+  type ClientAddress,
+  ForwardingWatch,
+  NetworkSet,
+  resolveClient,
+} from '#networks'
+import { EFFECTS, type Effect, routeOf } from '#recognise'
 import { ACME_PREFIX, isChallenge, readChallenge } from './acme.ts'
 import type { Answer } from './answers.ts'
 import type { CacheDesk, CacheHost } from './cache/cache-desk.ts'
@@ -15,7 +22,10 @@ import { VisitorAnswers } from './entrance/visitor-answers.ts'
 import type { Desk, EndResult, Exchange } from './exchange.ts'
 import type { EdgeHouse, SiteRuntime } from './house.ts'
 import { Linger, LongLived } from './long-lived.ts'
-import { acmeAnswer, faultAnswer, redirectAnswer, tidyAnswer } from './own-answers.ts'
+import { type Lists, NO_LISTS } from './messages.ts'
+import { Offenders } from './offenders.ts'
+import { acmeAnswer, faultAnswer, type RefuseReason, redirectAnswer, tidyAnswer } from './own-answers.ts'
+import { RuleView } from './recognition/rule-view.ts'
 import { Recorder } from './recorder.ts'
 
 /** `on`: the next step decides. `done`: answered, relayed or waiting. */
@@ -26,6 +36,9 @@ const KEEP_ALIVE_MS = 60_000
 
 /** Seconds a client that hammers is asked to stay away. */
 const HAMMERING_RETRY_S = 30
+
+/** Seconds after which a program may try again that was asked for a price or a turn. */
+const PROOF_RETRY_S = 5
 
 /** Requests for ACME challenges that pass every limit, per thread. */
 const CHALLENGES_PER_SECOND = 16
@@ -60,12 +73,16 @@ const STEPS: readonly Step[] = [
   redirectToHttps,
   findLane,
   applyDecisions,
+  applyRules,
+  applyLists,
   answerOwnPath,
   readSmallBody,
   openSealedForm,
   stopHammering,
+  recognise,
   lookInStore,
   passWhenBypassed,
+  askForProof,
   askGate,
 ]
 
@@ -83,6 +100,11 @@ export class Pipeline implements Desk, CacheHost {
   readonly nowMs: () => number
   trusted: CidrSet = CidrSet.EMPTY
   decisions: Decisions = Decisions.NONE
+  lists: Lists = NO_LISTS
+  networkSet: NetworkSet = NetworkSet.EMPTY
+  readonly offenders: Offenders
+  /** Wall clock of the first expiry of what is in force. */
+  #validUntilMs = Number.POSITIVE_INFINITY
   readonly #threads: number
   readonly #linger = new Linger()
   readonly #longLived = new Map<SiteRuntime, LongLived>()
@@ -113,6 +135,10 @@ export class Pipeline implements Desk, CacheHost {
       random: this.random,
     })
     this.cache = options.cache?.(this)
+    this.offenders = new Offenders({
+      isSpared: (peer) => this.#isSpared(peer),
+      count: (counter) => this.house.count(counter),
+    })
     this.configured()
     this.policyChanged()
   }
@@ -131,13 +157,37 @@ export class Pipeline implements Desk, CacheHost {
     this.cache?.configured()
   }
 
-  /** The policy in the house has changed, or one of its decisions has expired. */
+  /** The policy in the house has changed, or something in it has expired. */
   policyChanged(): void {
     const { policy } = this.house
-    this.decisions = new Decisions(policy.decisions, Date.now())
+    const wallMs = Date.now()
+    this.decisions = new Decisions(policy.decisions, wallMs)
+    this.#validUntilMs = this.decisions.validUntilMs
     for (const site of this.house.sites.values()) {
-      site.gate.learning = (policy.postures[site.name] ?? 'calm') === 'calm'
+      const posture = policy.postures[site.name] ?? 'calm'
+      site.gate.learning = posture === 'calm'
+      const untilMs = site.recognition.setPolicy(posture, policy.signatures?.[site.name], wallMs)
+      this.#validUntilMs = Math.min(this.#validUntilMs, untilMs)
     }
+  }
+
+  setLists(lists: Lists): void {
+    this.lists = lists
+    this.networkSet = new NetworkSet(lists.memory)
+  }
+
+  /** A direct peer that is dropped has tried again. */
+  droppedAgain(peer: ClientAddress): void {
+    this.offenders.tried(peer, this.nowMs())
+  }
+
+  /** A handshake shows what is a flood's by itself: of the site that it names, of any where it names none. */
+  isMarked(client: ClientAddress, serverName: string, ja4: () => string): boolean {
+    const named = serverName === '' ? undefined : this.house.findSite(serverName)
+    if (named !== undefined) return named.recognition.isMarked(ja4, client.asn)
+    for (const { recognition } of this.house.sites.values())
+      if (recognition.isMarked(ja4, client.asn)) return true
+    return false
   }
 
   /** Exchanges that have not ended. */
@@ -161,7 +211,7 @@ export class Pipeline implements Desk, CacheHost {
       this.longLived(due)
     if (++this.#ticks % 25 !== 0) return
     for (const site of this.house.sites.values()) if (!this.#waiting.has(site)) site.gate.tick(now)
-    if (Date.now() >= this.decisions.validUntilMs) this.policyChanged()
+    if (Date.now() >= this.#validUntilMs) this.policyChanged()
   }
 
   /** The exchange is known to last (a 101, or 2 s after the first byte): its permit goes to the next. */
@@ -333,14 +383,39 @@ export class Pipeline implements Desk, CacheHost {
     this.answer(exchange, answer, { action: reason === 'hammering' ? 'refuse' : 'shed', reason })
   }
 
-  /** By the operator's decision. */
-  refuse(exchange: Exchange): void {
+  /** By the operator's decision, or what else he wants refused. */
+  refuse(exchange: Exchange, reason: RefuseReason): void {
     const now = this.nowMs()
     this.hammering.refused(exchange.subscriber, now)
-    this.answer(exchange, this.#visitorAnswers.refused(exchange, now), {
-      action: 'refuse',
-      reason: 'refused',
-    })
+    const answer = this.#visitorAnswers.refused(exchange, reason, now)
+    this.answer(exchange, answer, { action: 'refuse', reason })
+  }
+
+  /** What a rule, a list or a signature wants of the request. */
+  take(exchange: Exchange, effect: Effect, by: 'rule' | 'list' | 'signature'): 'on' | 'done' {
+    switch (effect) {
+      case 'allow':
+        exchange.lane = 'operator'
+        return 'on'
+      case 'weight':
+        exchange.marked = true
+        return 'on'
+      case 'price':
+      case 'wait':
+        exchange.marked = true
+        // Feeds, monitors and whoever needs the emergency page can neither pay nor wait.
+        if (this.entrance.site(exchange.site).neverChallenged.has(exchange.head.target)) return 'on'
+        if (exchange.demand === 'wait') return 'on'
+        exchange.demand = effect
+        exchange.demandedBy = by
+        return 'on'
+      case 'refuse':
+        if (this.observes(exchange, by)) return 'on'
+        this.refuse(exchange, by)
+        return 'done'
+      default:
+        return effect satisfies never
+    }
   }
 
   /** Answers and ends. */
@@ -377,6 +452,17 @@ export class Pipeline implements Desk, CacheHost {
     if (exchange.site.config.mode !== 'observe') return false
     if (exchange.observed === '') exchange.observed = `observed-${reason}`
     return true
+  }
+
+  /** Whoever may speak for others, or whom the operator wants to hear. */
+  #isSpared(peer: ClientAddress): boolean {
+    if (this.trusted.hasText(peer.text) || this.forwardingWatch.isSuspect(peer)) return true
+    if (this.decisions.allows(peer)) return true
+    const listed = this.networkSet.find(peer.text)
+    if (listed !== undefined && EFFECTS[listed.effect] === 'allow') return true
+    if (this.entrance.isPeoples(peer)) return true
+    for (const site of this.house.sites.values()) if (this.entrance.isPeoples(peer, site)) return true
+    return false
   }
 
   #run(exchange: Exchange, from: number): void {
@@ -484,8 +570,29 @@ function applyDecisions(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   if (effect === 'allow') exchange.lane = 'operator'
   if (effect !== 'refuse' || pipeline.house.policy.bypass || pipeline.observes(exchange, 'refused'))
     return 'on'
-  pipeline.refuse(exchange)
+  pipeline.refuse(exchange, 'refused')
   return 'done'
+}
+
+/** The operator's own; nobody is asked under a decision that allows. */
+function applyRules(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  const { rules } = exchange.site.recognition
+  if (rules.rules.length === 0 || exchange.lane === 'operator' || pipeline.house.policy.bypass) return 'on'
+  const decided = rules.decide(new RuleView(exchange))
+  if (decided === undefined) return 'on'
+  exchange.rule = decided.name
+  return pipeline.take(exchange, decided.effect, 'rule')
+}
+
+/** What the operator says himself about a request is more than what a list says of its network. */
+function applyLists(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  const { networkSet } = pipeline
+  if (networkSet.isEmpty || exchange.rule !== '' || exchange.isVouched) return 'on'
+  if (exchange.lane === 'operator' || pipeline.house.policy.bypass) return 'on'
+  const listed = networkSet.find(exchange.client.text)
+  if (listed === undefined) return 'on'
+  exchange.list = pipeline.lists.names[listed.list] ?? ''
+  return pipeline.take(exchange, EFFECTS[listed.effect]!, 'list')
 }
 
 function answerOwnPath(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
@@ -504,6 +611,22 @@ function openSealedForm(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
     reason: fault,
   })
   return 'done'
+}
+
+/** Handwriting: a sample for the brain, and what its signatures say. Observe mode records them and weighs by them. */
+function recognise(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  if (exchange.lane === 'operator' || pipeline.house.policy.bypass) return 'on'
+  const { recognition } = exchange.site
+  recognition.sample(exchange)
+  if (exchange.isVouched) return 'on'
+  const signature = recognition.match(exchange)
+  if (signature === undefined) return 'on'
+  exchange.signature = signature.id
+  // What the operator says himself about a request is more than what its handwriting says.
+  if (exchange.rule !== '' || isBypassed(pipeline)) return 'on'
+  // Who was here in calm weather is no stranger, however he writes.
+  if (signature.effect === 'refuse' && exchange.lane === 'known') return 'on'
+  return pipeline.take(exchange, signature.effect, 'signature')
 }
 
 /** What is fresh costs the origin nothing; and what is under way already is waited for. */
@@ -529,6 +652,17 @@ function isBypassed({ house: { policy } }: Pipeline): boolean {
   return policy.bypass || policy.attack === 'off'
 }
 
+/** A price, or a turn in the waiting room, that a rule, a list or a signature wants before the origin is asked. */
+function askForProof(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
+  const { demand, demandedBy, lane } = exchange
+  if (demand === '' || exchange.isVouched) return 'on'
+  if (lane === 'paid' ? demand === 'price' || pipeline.entrance.waitInstead(exchange) : lane !== 'unproven')
+    return 'on'
+  if (pipeline.observes(exchange, demandedBy)) return 'on'
+  pipeline.shed(exchange, demandedBy, PROOF_RETRY_S)
+  return 'done'
+}
+
 function stopHammering(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
   // A token pays for itself, and one address may speak for many people.
   if (exchange.lane !== 'unproven' || isBypassed(pipeline)) return 'on'
@@ -543,6 +677,8 @@ function stopHammering(pipeline: Pipeline, exchange: Exchange): 'on' | 'done' {
     pipeline.shed(exchange, 'hammering', HAMMERING_RETRY_S)
     return 'done'
   }
+  const { connection } = exchange
+  if (client.text === connection.peer.text && !connection.viaProxy) pipeline.droppedAgain(client)
   exchange.carrier.drop(exchange)
   exchange.end({ action: 'drop', reason: 'hammering', status: 0, bytes: 0, outcome: 'abandoned' })
   return 'done'

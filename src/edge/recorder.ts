@@ -70,6 +70,9 @@ export class Recorder {
       bytes: result.bytes,
       durationMs,
       originMs: exchange.originMs,
+      signature: exchange.signature,
+      rule: exchange.rule,
+      list: exchange.list,
     }
     this.#house.records.push(record)
   }

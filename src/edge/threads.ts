@@ -31,7 +31,15 @@ import type { CacheStart } from './cache/thread-cache.ts'
 import { certificateStamp, readCertificates, renewCertificates } from './certificates.ts'
 import type { Edge, EdgeEvent, EdgeOptions } from './edge.ts'
 import { newTicketKeySet, rotateTicketKeys } from './listen/ticket-keys.ts'
-import type { FromThread, Setup, SiteMemory, ThreadStart, ToThread } from './messages.ts'
+import {
+  type FromThread,
+  type Lists,
+  NO_LISTS,
+  type Setup,
+  type SiteMemory,
+  type ThreadStart,
+  type ToThread,
+} from './messages.ts'
 import { hasReusePort } from './reuse-port.ts'
 
 const LIMITS_MS = 100
@@ -96,6 +104,7 @@ class Threads implements Edge {
   readonly weights: WeightTable
   #config: Config
   #policy: Policy
+  #lists: Lists = NO_LISTS
   #setup!: Setup
   #networks!: SharedArrayBuffer
   #ticketKeys = newTicketKeySet()
@@ -178,6 +187,11 @@ class Threads implements Edge {
     this.#every(PRICE_TICK_MS, () => this.#prices.tick(performance.now()))
     this.#every(CERTIFICATES_MS, () => void this.#lookAtCertificates())
     this.#every(TICKET_KEYS_MS, () => this.#rotateTicketKeys())
+  }
+
+  setLists(memory: SharedArrayBuffer | undefined, names: readonly string[]): void {
+    this.#lists = { memory, names }
+    this.#broadcast({ type: 'lists', lists: this.#lists })
   }
 
   setPolicy(policy: Policy): void {
@@ -358,6 +372,7 @@ class Threads implements Edge {
       capacity: this.#capacity.memory,
       weights: this.weights.memory,
       routes: new Map(this.#setup.sites.map(({ name }) => [name, this.#options.routeCostsOf?.(name) ?? []])),
+      lists: this.#lists,
       networks: this.#networks,
       openByThread: this.#openByThread,
       ticketKeys: this.#ticketKeys,

@@ -23,6 +23,11 @@ export interface ExchangeRecord {
   readonly durationMs: number
   /** Time the origin was held, 0 when it was not asked. */
   readonly originMs: number
+  /** Id of the signature that it fitted, '' for none. */
+  readonly signature?: string
+  /** Names of the operator's rule and of the list of networks that spoke of it, '' for none. */
+  readonly rule?: string
+  readonly list?: string
 }
 
 /**

@@ -164,6 +164,7 @@ export function deskScene(
       peer: identify(asked.peer ?? '192.0.2.1'),
       secure: false,
       ja4: '',
+      h2: '',
       requests: 0,
       active: 0,
       proven: false,
@@ -188,7 +189,14 @@ export function deskScene(
   ) => {
     exchange.firstByte(status)
     const wish = exchange.fill?.answered(status, () => fields) ?? 'pass'
-    if (wish === 'instead') {
+    // The origin is asked once more.
+    if (wish === 'again') return wish
+    if (wish === 'hold') {
+      exchange.fill!.data(Buffer.from(body))
+      exchange.fill!.completed()
+      if (exchange.fill!.instead === undefined) return wish
+    }
+    if (wish === 'instead' || wish === 'hold') {
       exchange.originEnded('answered')
       carrier.serve(exchange, exchange.fill!.instead!)
     } else {

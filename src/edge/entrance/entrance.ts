@@ -133,6 +133,7 @@ export class Entrance {
     exchange.mayEarn = this.#mayEarn(exchange, entrance, nowS)
     const token = entrance.tokens?.find(head.fields)
     if (token !== undefined) {
+      exchange.isVouched = true
       this.#open(exchange, token.lane, `key ${token.name}`, 0)
       return
     }
@@ -145,8 +146,21 @@ export class Entrance {
     if (this.#isCrawler(exchange, entrance)) {
       exchange.lane = 'paid'
       exchange.effort = LEAST_PRICE
+      exchange.isVouched = true
       return
     }
+    this.#takeTurn(exchange, nowS)
+  }
+
+  /** Who has paid, where only a turn in the waiting room counts: true when he has come to it. */
+  waitInstead(exchange: Exchange): boolean {
+    this.#takeTurn(exchange, this.nowS())
+    return exchange.lane === 'waiting'
+  }
+
+  /** Into the lane of those who waited, if its turn has come. */
+  #takeTurn(exchange: Exchange, nowS: number): void {
+    const { credentials } = exchange
     if (credentials?.ticket === undefined) return
     // Only a page's own request is a poll: its pictures carry the ticket too, and come with it.
     if (exchange.kind !== 'navigation') {
@@ -211,20 +225,19 @@ export class Entrance {
    * most, and never see a page.
    */
   mayWait(exchange: Exchange, nowMs: number): boolean {
-    const { client, lane, site } = exchange
-    if (lane !== 'unproven' || this.site(site).vain.ratio(aggregateOf(client), nowMs) < IN_VAIN) return true
+    const { lane, site } = exchange
+    if (lane !== 'unproven' || this.site(site).vain.ratio(lineOf(exchange), nowMs) < IN_VAIN) return true
     return exchange.kind !== 'navigation'
   }
 
   /** Somebody of its network was shed after all. */
   waitedInVain(exchange: Exchange, nowMs: number): void {
-    if (exchange.lane === 'unproven')
-      this.site(exchange.site).vain.note(aggregateOf(exchange.client), 1, nowMs)
+    if (exchange.lane === 'unproven') this.site(exchange.site).vain.note(lineOf(exchange), 1, nowMs)
   }
 
   admitted(exchange: Exchange, nowMs: number): void {
     const { lane, site } = exchange
-    if (lane === 'unproven') this.site(site).vain.note(aggregateOf(exchange.client), 0, nowMs)
+    if (lane === 'unproven') this.site(site).vain.note(lineOf(exchange), 0, nowMs)
     else if (lane === 'paid') this.prices.dispatched(aggregateOf(exchange.client), exchange.effort)
     else if (lane === 'waiting' && exchange.kind === 'navigation') {
       const { subscriber } = exchange.client
@@ -346,6 +359,12 @@ export class Entrance {
       return false
     return exchange.kind === 'navigation'
   }
+}
+
+/** In whose line a stranger stands: those of a network who show a flood's handwriting have their own. */
+function lineOf({ client, marked }: Exchange): string {
+  const aggregate = aggregateOf(client)
+  return marked ? `marked ${aggregate}` : aggregate
 }
 
 /** Whose bids compete: a network's, or a prefix's where its network is unknown. */

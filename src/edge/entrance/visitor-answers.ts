@@ -29,7 +29,7 @@ import type { ClientAddress } from '#networks'
 import { type Answer, freshAnswer } from '../answers.ts'
 import type { Exchange } from '../exchange.ts'
 import type { SiteRuntime } from '../house.ts'
-import { failedAnswer, refusedAnswer, shedAnswer } from '../own-answers.ts'
+import { failedAnswer, type RefuseReason, refusedAnswer, shedAnswer } from '../own-answers.ts'
 import { aggregateOf, type Entrance } from './entrance.ts'
 
 /** An address longer than this is not repeated in a field: bytes out would follow bytes in. */
@@ -86,8 +86,9 @@ export class VisitorAnswers {
     // Who has paid or is known is no stranger either.
     const isReturning = ticket !== undefined || exchange.credentials?.account !== undefined
     // Whoever hammers may share his address with people: they are led on, but first in few bytes. What somebody
-    // wrote would be lost on the way.
-    if (reason === 'hammering' && !isReturning && kind === 'navigation')
+    // wrote would be lost on the way. So it is with who shows a flood's handwriting.
+    const isSuspect = reason === 'hammering' || exchange.marked || exchange.demand !== ''
+    if (isSuspect && !isReturning && kind === 'navigation')
       return this.#moment(exchange, reason, language, ticket)
     if (!this.#hasRoom(exchange, client, isReturning, nowMs))
       return this.#moment(exchange, reason, language, ticket)
@@ -102,9 +103,9 @@ export class VisitorAnswers {
     return this.#inWords(exchange, 'failed', short, nowMs)
   }
 
-  /** 403 by the operator's decision. */
-  refused(exchange: Exchange, nowMs: number): Answer {
-    const short = refusedAnswer(exchange.kind)
+  /** 403 by the operator's decision, or what else he wants refused. */
+  refused(exchange: Exchange, reason: RefuseReason, nowMs: number): Answer {
+    const short = refusedAnswer(exchange.kind, reason)
     return this.#inWords(exchange, 'refused', short, nowMs)
   }
 
@@ -202,7 +203,9 @@ export class VisitorAnswers {
     // Called, and yet shed: the lane was full in this second, and the place is kept.
     const { pollS, waitS, ahead } = standing.admitted ? CALLED : standing
     const tries = shown?.tries ?? 0
-    const asksPrice = entrance.asksPrice && !entrance.neverChallenged.has(exchange.head.target)
+    // Where only a turn counts, effort would be in vain.
+    const mayPay = entrance.asksPrice && exchange.demand !== 'wait'
+    const asksPrice = mayPay && !entrance.neverChallenged.has(exchange.head.target)
     const stopped = credentials?.stopped === true
     const state: PageState =
       asksPrice && tries >= MOST_TRIES ? 'help' : stopped ? 'stopped' : asksPrice ? 'price' : 'wait'

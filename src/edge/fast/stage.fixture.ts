@@ -238,6 +238,8 @@ export function connectionOf(socket: Socket): Connection {
     peer: identify(socket.remoteAddress),
     secure: false,
     ja4: '',
+    h2: '',
+    viaProxy: false,
     serverName: '',
     requests: 0,
     active: 0,

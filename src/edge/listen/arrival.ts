@@ -14,7 +14,7 @@ import { type ClientHello, ja4Of, LARGEST_HELLO_BYTES, parseClientHello } from '
 import type { Connection } from '../connection.ts'
 import type { Seat } from './connection-budget.ts'
 import type { Waiter } from './handshake-gate.ts'
-import type { Protocol } from './types.ts'
+import type { IsMarked, Protocol } from './types.ts'
 
 /** What an arrival needs of its thread. */
 export interface Reception {
@@ -22,6 +22,7 @@ export interface Reception {
   now(): number
   describe(address: string): ClientAddress
   isDropped(client: ClientAddress): boolean
+  readonly isMarked: IsMarked
   rename(seat: Seat, client: ClientAddress): void
   ask(waiter: Waiter): void
   withdraw(waiter: Waiter): void
@@ -78,6 +79,9 @@ export class Arrival implements Waiter {
   #bytes: Buffer = NO_BYTES
   #awaits: 'proxy' | 'hello' | 'nothing' = 'nothing'
   #closed = false
+  #viaProxy = false
+  /** '' until somebody asks for it. */
+  #ja4 = ''
 
   constructor(client: ClientAddress, door: DoorSettings, reception: Reception) {
     this.client = client
@@ -105,6 +109,11 @@ export class Arrival implements Waiter {
     }
     owned.on('readable', onReadable)
     owned.on('end', onEnd)
+  }
+
+  /** Asked before the handshake, so by the hello alone. */
+  get marked(): boolean {
+    return this.#reception.isMarked(this.client, this.hello.serverName, this.#fingerprint)
   }
 
   /** At once and without a farewell: whoever is closed here would only use another packet. */
@@ -184,6 +193,7 @@ export class Arrival implements Waiter {
     this.#bytes = this.#bytes.subarray(header.length)
     if (header.source !== undefined) {
       this.client = this.#reception.describe(header.source.address)
+      this.#viaProxy = true
       if (this.#reception.isDropped(this.client)) {
         this.#fail('connection-dropped')
         return
@@ -246,6 +256,8 @@ export class Arrival implements Waiter {
     this.#open(tls, tls.alpnProtocol === 'h2' ? 'h2' : 'http/1.1')
   }
 
+  readonly #fingerprint = (): string => (this.#ja4 ||= ja4Of(this.hello))
+
   #open(socket: Socket, protocol: Protocol): void {
     const secure = this.#tls !== undefined
     const nowMs = this.#reception.now()
@@ -253,8 +265,10 @@ export class Arrival implements Waiter {
       socket,
       peer: this.client,
       secure,
-      ja4: secure ? ja4Of(this.hello) : '',
+      ja4: secure ? this.#fingerprint() : '',
+      viaProxy: this.#viaProxy,
       serverName: secure ? this.hello.serverName : '',
+      h2: '',
       requests: 0,
       active: 0,
       proven: false,

@@ -17,7 +17,8 @@
  *
  * A ticket that we sealed in calm weather (ticket-keys.ts) puts its holder into the *known* lane. A
  * ticket can be copied, so it counts for a few handshakes per window only, and within the lane the
- * same network weights hold.
+ * same network weights hold. Without one, a hello that is a flood's by itself (a signature of nothing but TLS
+ * and network) is *marked*: its handshakes are paid from a tenth of its network's share (admission/fair-queue.ts).
  *
  * Accepting a connection, reading its hello and closing it again costs a tenth of a handshake, which at
  * ten times as many connections is all there is. So who is of a prefix most of whose connections were
@@ -38,6 +39,8 @@ import { sealedBy, type TicketKeySet } from './ticket-keys.ts'
 export interface Waiter {
   readonly client: ClientAddress
   readonly hello: ClientHello
+  /** Its hello and its network are a flood's, as far as they tell. */
+  readonly marked?: boolean
   /** Called once, when it is its turn. */
   begin(): void
   /** Called instead of `begin` when it has to go. */
@@ -143,12 +146,12 @@ export class HandshakeGate {
   ask(waiter: Waiter, nowMs: number): void {
     this.#refill(nowMs)
     if (this.#queue.size === 0 && this.#tokensMs > 0) {
-      const payer = payerOf(waiter.client, 'unproven')
+      const payer = payerOf(waiter, 'unproven')
       this.#begin(this.#queue.pass(waiter, payer, this.#costMs, nowMs))
       return
     }
     const lane = this.#isKnown(waiter.hello, nowMs) ? 'known' : 'unproven'
-    const entry = this.#queue.enqueue(waiter, payerOf(waiter.client, lane), this.#costMs, nowMs)
+    const entry = this.#queue.enqueue(waiter, payerOf(waiter, lane), this.#costMs, nowMs)
     if (entry === undefined) {
       this.#options.count('handshake-refused-client')
       this.#remember(waiter, 'refused', nowMs)
@@ -275,6 +278,9 @@ function fade(fate: { begun: number; refused: number; atMs: number }, nowMs: num
   fate.atMs = nowMs
 }
 
-function payerOf(client: ClientAddress, lane: Lane) {
-  return { asn: client.asn, prefix: client.prefix, subscriber: client.subscriber, lane, effort: 0 }
+function payerOf(waiter: Waiter, lane: Lane) {
+  const { asn, prefix, subscriber } = waiter.client
+  // Whoever holds a ticket of calm weather is not asked.
+  const marked = lane === 'unproven' && waiter.marked === true
+  return { asn, prefix, subscriber, lane, effort: 0, marked }
 }

@@ -101,7 +101,9 @@ class Listening implements Listeners {
       count: options.count,
       now: this.#now,
       describe: options.describe,
-      isDropped: options.isDropped,
+      // Asked of those only whom a PROXY header named.
+      isDropped: (client) => options.isDropped(client, false),
+      isMarked: options.isMarked ?? (() => false),
       rename: (seat, client) => this.#budget.rename(seat, client, this.#now()),
       ask: (waiter) => {
         this.#gate.ask(waiter, this.#now())
@@ -221,7 +223,7 @@ class Listening implements Listeners {
     this.#options.count('connection-accepted')
     // A proxy's own address says nothing of whom it passes on.
     if (!door.settings.proxies.hasText(address)) {
-      if (this.#options.isDropped(client)) {
+      if (this.#options.isDropped(client, true)) {
         this.#options.count('connection-dropped')
         return true
       }

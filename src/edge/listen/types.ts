@@ -16,6 +16,9 @@ export interface SiteCertificate {
   readonly key: string
 }
 
+/** `ja4` is reckoned when it is asked for. */
+export type IsMarked = (client: ClientAddress, serverName: string, ja4: () => string) => boolean
+
 /** Something that went wrong on a listener and that the operator should read. */
 export interface ListenEvent {
   readonly level: 'info' | 'warn' | 'error'
@@ -35,8 +38,10 @@ export interface ListenersOptions {
   readonly ticketKeys: TicketKeySet
   /** The address as the rest of Digue knows it. Called once per connection. */
   readonly describe: (address: string) => ClientAddress
-  /** A dropped network is closed before a byte is read. */
-  readonly isDropped: (client: ClientAddress) => boolean
+  /** A dropped network is closed before a byte is read. `isPeer`: it is the socket's own peer, not one that a PROXY header named. */
+  readonly isDropped: (client: ClientAddress, isPeer: boolean) => boolean
+  /** The client of a handshake shows a flood's handwriting, as far as its hello and its network tell. Absent: nobody does. */
+  readonly isMarked?: IsMarked
   /** Calm-weather shares, by which room and handshakes are shared out. */
   readonly weights: Weights
   /** One slot per thread, shared, so that the budget holds for the process. Absent: this thread is alone. */
