@@ -1,0 +1,342 @@
+/**
+ * Contrast sets: what many clients share now and hardly one did in calm weather.
+ *
+ * For each set of up to three terms ("speaks this TLS", "claims this agent and sends its fields in that order"):
+ *
+ *   support  = clients that show it now / clients now              ≥ 5 %, and ≥ 20 clients
+ *   baseline = the same in calm weather (`BaselineView`)           ≤ 1 %, by its upper bound at 95 %
+ *   lift     = support / baseline, which counts as one client at least   ≥ 10
+ *   P(so many or more | the baseline's upper bound) < 1e-9         Poisson
+ *
+ * after STUCCO (Bay, Pazzani 2001: "Detecting group differences: mining contrast sets") with Apriori's pruning: a
+ * set cannot be frequent when a part of it is not. Simulations taught the rest. Counting requests
+ * condemned visitors, so distinct clients count. A link that goes viral makes paths, languages and referrers
+ * frequent, so what a client's *program* is has to pass all of the above alone, and the rest may only narrow.
+ * A shorter set wins over a longer one that is hardly rarer, a known value over "any that calm weather did not
+ * show", what is hard to forge over what is easy. Sets are taken greedily, each by the clients that no other
+ * covers yet, until 95 % of those that any set covers are covered, or sixteen are taken.
+ *
+ * Before a set is taken two groups of living witnesses are asked. Those who have proved effort or history now:
+ * when it fits more than 1 % of them and at least three, from as many prefixes, it fits visitors. And those who were
+ * here in calm weather with the same program: an app that asks every five seconds is one in a thousand of an hour's clients
+ * and one in ten of any five seconds'; when a tenth of those that fit were here before, it is no flood that
+ * fits. Either way the set is held back and shown.
+ *
+ * Measured: see README.md.
+ */
+import { type Term, TRAITS, UNFAMILIAR } from '#recognise'
+import { type BaselineView, type CalmShare, LEAST_CLIENTS } from './baseline-view.ts'
+import { BitSet } from './bit-set.ts'
+import type { CurrentClient } from './current.ts'
+import { poissonTail } from './statistics.ts'
+import { CAN_BE_ABSENT, OF_PROGRAM } from './trait-columns.ts'
+
+export const LEAST_SUPPORT = 0.05
+export const LEAST_FITTING = 20
+export const MOST_VISITORS = 0.01
+export const LEAST_LIFT = 10
+const MOST_CHANCE = 1e-9
+export const MOST_SIGNATURES = 16
+const MOST_TERMS = 3
+const ENOUGH_COVERED = 0.95
+/** A further signature must cover as many that no other covers. */
+const LEAST_NEW_SHARE = 0.02
+const LEAST_NEW = 10
+/** Sets that cover nearly as many are judged by how few visitors they touch. */
+const NEARLY = 0.9
+const LEAST_WITNESSES = 3
+const MOST_PROVEN_SHARE = 0.01
+const MOST_REGULAR_SHARE = 0.1
+/** Bounds of work, for values made up to be many: the most frequent are looked at. */
+const MOST_ITEMS = 64
+const MOST_SETS = 512
+const MOST_HELD_BACK = 8
+
+/** Why a set is not published. */
+export type HeldBackWhy = 'visitors' | 'proven' | 'regulars' | 'withdrawn' | 'forbidden'
+
+/** Terms with what is known of them. */
+export interface ContrastSet {
+  readonly terms: readonly Term[]
+  /** Distinct clients that fit now, and their share. */
+  readonly fits: number
+  readonly support: number
+  readonly calm: CalmShare
+  readonly lift: number
+}
+
+/** Prefixes of those who have proved effort or history now, and those of them that fit. */
+export interface FoundSet extends ContrastSet {
+  readonly provenFits: number
+  readonly proven: number
+}
+
+export interface HeldBackSet extends ContrastSet {
+  readonly why: HeldBackWhy
+  /** Of the witnesses asked, how many fit; 0 where none were. */
+  readonly witnesses: number
+  readonly witnessesOf: number
+}
+
+export interface Mined {
+  readonly found: readonly FoundSet[]
+  readonly heldBack: readonly HeldBackSet[]
+  /** Distinct clients looked at, and those of them that fit one of `found`. */
+  readonly clients: number
+  readonly covered: number
+  /** Sets that were too many to look at. */
+  readonly leftOut: number
+}
+
+export interface MiningOptions {
+  /** This client was here in calm weather with the same program. */
+  readonly isRegular: (client: CurrentClient) => boolean
+  /** What must not be published, and why. */
+  readonly refused?: (terms: readonly Term[]) => 'withdrawn' | 'forbidden' | undefined
+  /** Already in force: it stays when it is as good as another. */
+  readonly isInForce?: (terms: readonly Term[]) => boolean
+}
+
+interface Item {
+  readonly column: number
+  readonly term: Term
+  readonly bits: BitSet
+  readonly count: number
+}
+
+interface Candidate extends ContrastSet {
+  readonly items: readonly Item[]
+  readonly bits: BitSet
+  /** Of how many visitors it touches at most: each step is three times as many. */
+  readonly touch: number
+  readonly inForce: boolean
+}
+
+export function mine(clients: readonly CurrentClient[], view: BaselineView, options: MiningOptions): Mined {
+  const nothing: Mined = { found: [], heldBack: [], clients: clients.length, covered: 0, leftOut: 0 }
+  if (!view.isReady || clients.length < LEAST_FITTING) return nothing
+  return new Miner(clients, view, options).run()
+}
+
+class Miner {
+  readonly #clients: readonly CurrentClient[]
+  readonly #view: BaselineView
+  readonly #options: MiningOptions
+  readonly #least: number
+  readonly #candidates: Candidate[] = []
+  readonly #heldBack: (Candidate & Pick<HeldBackSet, 'why' | 'witnesses' | 'witnessesOf'>)[] = []
+  #leftOut = 0
+
+  constructor(clients: readonly CurrentClient[], view: BaselineView, options: MiningOptions) {
+    this.#clients = clients
+    this.#view = view
+    this.#options = options
+    this.#least = Math.max(LEAST_FITTING, Math.ceil(clients.length * LEAST_SUPPORT))
+  }
+
+  run(): Mined {
+    const program: Item[] = []
+    const rest: Item[] = []
+    for (const item of this.#items()) (OF_PROGRAM[item.column] ? program : rest).push(item)
+    const passing: Candidate[] = []
+    for (const set of this.#grow([[]], program, MOST_TERMS)) {
+      const candidate = this.#judge(set)
+      if (candidate !== undefined) passing.push(candidate)
+    }
+    for (const candidate of passing) this.#refine(candidate, rest)
+    this.#candidates.push(...passing)
+    return this.#cover()
+  }
+
+  /** Terms that enough clients show, the most frequent first. */
+  #items(): Item[] {
+    const items: Item[] = []
+    const size = this.#clients.length
+    for (let column = 0; column < TRAITS.length; column++) {
+      const trait = TRAITS[column]!.name
+      const counts = new Map<string, number>()
+      for (const { traits } of this.#clients) {
+        const value = traits[column] ?? ''
+        counts.set(value, (counts.get(value) ?? 0) + 1)
+      }
+      for (const [value, count] of counts) {
+        if (count < this.#least || (value === '' && !CAN_BE_ABSENT[column])) continue
+        // A client that shows the very mark of "unfamiliar" must not be taken for all others.
+        if (value === UNFAMILIAR) continue
+        const bits = new BitSet(size)
+        for (let i = 0; i < size; i++) if ((this.#clients[i]!.traits[column] ?? '') === value) bits.add(i)
+        items.push({ column, term: { trait, value }, bits, count })
+      }
+      if (this.#view.familiar(trait) === undefined) continue
+      const bits = new BitSet(size)
+      let count = 0
+      for (let i = 0; i < size; i++) {
+        if (this.#view.isFamiliar(column, this.#clients[i]!.traits[column] ?? '')) continue
+        bits.add(i)
+        count++
+      }
+      if (count >= this.#least) items.push({ column, term: { trait, value: UNFAMILIAR }, bits, count })
+    }
+    items.sort((a, b) => b.count - a.count)
+    this.#leftOut += Math.max(0, items.length - MOST_ITEMS)
+    return items.slice(0, MOST_ITEMS).sort((a, b) => a.column - b.column)
+  }
+
+  /** All frequent sets of these items, one of a trait at most, beginning with each of `from`. */
+  #grow(from: readonly (readonly Item[])[], items: readonly Item[], longest: number): Item[][] {
+    const sets: Item[][] = []
+    let level: { items: readonly Item[]; bits: BitSet | undefined }[] = from.map((set) => ({
+      items: set,
+      bits: set.reduce<BitSet | undefined>((bits, item) => bits?.and(item.bits) ?? item.bits, undefined),
+    }))
+    for (let length = 1; length <= longest && level.length > 0; length++) {
+      const next: typeof level = []
+      for (const { items: set, bits } of level)
+        for (const item of items) {
+          const last = set.at(-1)
+          if (last !== undefined && item.column <= last.column) continue
+          if (sets.length >= MOST_SETS) {
+            this.#leftOut++
+            continue
+          }
+          const both = bits === undefined ? item.bits : bits.and(item.bits)
+          if (bits !== undefined && both.count < this.#least) continue
+          sets.push([...set, item])
+          next.push({ items: sets.at(-1)!, bits: both })
+        }
+      level = next
+    }
+    return sets
+  }
+
+  /** The set with its figures when it passes; undefined when not. */
+  #judge(items: readonly Item[]): Candidate | undefined {
+    const candidate = this.#measure(items)
+    if (candidate === undefined) return undefined
+    if (candidate.calm.fits === 0 || candidate.calm.atMost <= MOST_VISITORS) return candidate
+    this.#hold(candidate, 'visitors')
+    return undefined
+  }
+
+  #measure(items: readonly Item[]): Candidate | undefined {
+    const terms = items.map(({ term }) => term)
+    const calm = this.#view.share(terms)
+    if (calm.clients < LEAST_CLIENTS) return undefined
+    const bits = items.map((item) => item.bits).reduce((all, one) => all.and(one))
+    const fits = bits.count
+    const size = this.#clients.length
+    const support = fits / size
+    const lift = support / Math.max(calm.share, 1 / calm.of)
+    if (fits < this.#least || lift < LEAST_LIFT) return undefined
+    if (poissonTail(fits, size * calm.atMost) >= MOST_CHANCE) return undefined
+    const touch = Math.round(Math.log(calm.atMost / this.#view.leastShare) / Math.log(3))
+    const inForce = this.#options.isInForce?.(terms) ?? false
+    return { terms, items, bits, fits, support, calm, lift, touch, inForce }
+  }
+
+  /** What a client asks for, and where it is, may make a set rarer among visitors. */
+  #refine(candidate: Candidate, rest: readonly Item[]): void {
+    if (candidate.touch === 0) return
+    const { items } = candidate
+    // Narrowing terms are put into the order of traits, wherever they belong.
+    for (const extra of this.#grow([[]], rest, MOST_TERMS - items.length)) {
+      if (this.#candidates.length >= MOST_SETS) {
+        this.#leftOut++
+        return
+      }
+      const narrowed = this.#measure([...items, ...extra].sort((a, b) => a.column - b.column))
+      if (narrowed !== undefined && narrowed.touch < candidate.touch) this.#candidates.push(narrowed)
+    }
+  }
+
+  #cover(): Mined {
+    const size = this.#clients.length
+    const all = new BitSet(size)
+    for (const { bits } of this.#candidates) all.addAll(bits)
+    const covered = new BitSet(size)
+    const found: (Candidate & FoundSet)[] = []
+    const leastNew = Math.max(LEAST_NEW, Math.ceil(size * LEAST_NEW_SHARE))
+    let left = this.#candidates.filter((candidate) => {
+      const why = this.#options.refused?.(candidate.terms)
+      if (why !== undefined) this.#hold(candidate, why)
+      return why === undefined
+    })
+    while (found.length < MOST_SIGNATURES && covered.count < ENOUGH_COVERED * all.count) {
+      const gains = left
+        .map((candidate) => ({ candidate, gain: candidate.bits.countWithout(covered) }))
+        .filter(({ gain }) => gain >= leastNew)
+      const most = Math.max(0, ...gains.map(({ gain }) => gain))
+      const best = gains
+        .filter(({ gain }) => gain >= NEARLY * most)
+        .map(({ candidate }) => candidate)
+        .sort(better)[0]
+      if (best === undefined) break
+      left = left.filter((candidate) => candidate !== best)
+      const heard = this.#askWitnesses(best)
+      if (heard === undefined) continue
+      found.push({ ...best, ...heard })
+      covered.addAll(best.bits)
+    }
+    const heldBack = this.#shownHeldBack(covered, leastNew)
+    return { found, heldBack, clients: size, covered: covered.count, leftOut: this.#leftOut }
+  }
+
+  /** Undefined when the set fits those who are visitors, and is held back. */
+  #askWitnesses(candidate: Candidate): Pick<FoundSet, 'provenFits' | 'proven'> | undefined {
+    const proven = new Set<string>()
+    const fitting = new Set<string>()
+    let regulars = 0
+    for (let i = 0; i < this.#clients.length; i++) {
+      const client = this.#clients[i]!
+      const fits = candidate.bits.has(i)
+      // One prefix is one witness: an attacker's single solver speaks for nobody else.
+      if (client.isProven) {
+        proven.add(client.prefix)
+        if (fits) fitting.add(client.prefix)
+      }
+      if (fits && this.#options.isRegular(client)) regulars++
+    }
+    if (fitting.size >= LEAST_WITNESSES && fitting.size > MOST_PROVEN_SHARE * proven.size) {
+      this.#hold(candidate, 'proven', fitting.size, proven.size)
+      return undefined
+    }
+    if (regulars >= LEAST_WITNESSES && regulars >= MOST_REGULAR_SHARE * candidate.fits) {
+      this.#hold(candidate, 'regulars', regulars, candidate.fits)
+      return undefined
+    }
+    return { provenFits: fitting.size, proven: proven.size }
+  }
+
+  #hold(candidate: Candidate, why: HeldBackWhy, witnesses = 0, witnessesOf = 0): void {
+    this.#heldBack.push({ ...candidate, why, witnesses, witnessesOf })
+  }
+
+  /** Those that say something new of clients that no signature covers; of each reason the widest. */
+  #shownHeldBack(covered: BitSet, leastNew: number): HeldBackSet[] {
+    const shown: HeldBackSet[] = []
+    const seen = new BitSet(this.#clients.length)
+    seen.addAll(covered)
+    const order = [...this.#heldBack].sort((a, b) => a.items.length - b.items.length || b.fits - a.fits)
+    for (const held of order) {
+      if (shown.length >= MOST_HELD_BACK) break
+      if (held.bits.countWithout(seen) < leastNew) continue
+      seen.addAll(held.bits)
+      shown.push(held)
+    }
+    return shown
+  }
+}
+
+function better(a: Candidate, b: Candidate): number {
+  const unfamiliar = ({ terms }: Candidate) => terms.filter(({ value }) => value === UNFAMILIAR).length
+  return (
+    Number(b.inForce) - Number(a.inForce) ||
+    a.touch - b.touch ||
+    a.items.length - b.items.length ||
+    unfamiliar(a) - unfamiliar(b) ||
+    // Nearly as many is as many: what is harder to forge comes first among the traits.
+    Math.round(b.support * 50) - Math.round(a.support * 50) ||
+    a.items[0]!.column - b.items[0]!.column ||
+    b.fits - a.fits
+  )
+}

@@ -1,0 +1,511 @@
+/**
+ * The signatures of one site: found, published, renewed, withdrawn, and what the operator said of them.
+ *
+ *   mined ──▶ in force ──60 s without support──▶ gone
+ *               │  ├── touches > 1 % of proven requests ──▶ withdrawn, for ten minutes
+ *               │  └── forbid ──▶ never again, until released
+ *               └─ pin ──▶ pinned: stays for 24 h (pin again to renew), may price, make wait or refuse
+ *
+ * Told the time like the brain; give it each report's samples (`take`) and tallies (`weigh`), and call `tick`
+ * twice a second. It mines only while the site is strained or worse; what is in force is renewed in any weather, or a
+ * flood that a signature has tamed would come back every minute.
+ */
+
+import { BoundedMap } from '#kit'
+import {
+  type Effect,
+  type Signature,
+  type SiteSignatures,
+  signatureId,
+  type Term,
+  TRAITS,
+  UNFAMILIAR,
+} from '#recognise'
+import type { SignatureTally, TraitSample } from '../policy.ts'
+import { type CurrentClient, CurrentWindow } from './current.ts'
+import {
+  type FoundSet,
+  type HeldBackSet,
+  type HeldBackWhy,
+  LEAST_FITTING,
+  LEAST_SUPPORT,
+  MOST_SIGNATURES,
+  mine,
+} from './mine.ts'
+import type { TraitBaseline } from './trait-baseline.ts'
+import { CAN_BE_ABSENT, COLUMN } from './trait-columns.ts'
+import { heldBackText, percent, reasonText, termsText } from './words.ts'
+
+export const MINE_EVERY_MS = 500
+export const EXPIRY_MS = 60_000
+export const PIN_MS = 24 * 3_600_000
+export const MAX_PINNED = 32
+export const MAX_FORBIDDEN = 1000
+const WITHDRAWN_MS = 600_000
+const MAX_WITHDRAWN = 256
+/** Proven requests under a signature are weighed over so long, and not before there are so many. */
+const WEIGH_MS = 5000
+const LEAST_PROVEN = 5
+const MOST_PROVEN_SHARE = 0.01
+const LONGEST_NOTE = 500
+
+/** A set that stands out and is not published. */
+export interface HeldBack {
+  readonly id: string
+  readonly terms: readonly Term[]
+  readonly why: HeldBackWhy
+  readonly support: number
+  readonly baseline: number
+  readonly lift: number
+  readonly reason: string
+}
+
+export interface Forbidden {
+  readonly id: string
+  readonly terms: readonly Term[]
+  readonly note: string
+  /** When it was forbidden, ms since the epoch. */
+  readonly atMs: number
+}
+
+/** What an operator sees. */
+export interface SignaturesStatus {
+  readonly published: readonly (Signature & { readonly requests: number; readonly proven: number })[]
+  readonly heldBack: readonly HeldBack[]
+  readonly forbidden: readonly Forbidden[]
+  /** Vectors and distinct clients of the calm baseline, and whether that is enough to mine with. */
+  readonly calmVectors: number
+  readonly calmClients: number
+  readonly isReady: boolean
+  /** Signatures withdrawn since the start, and sets or samples that were too many to look at. */
+  readonly withdrawn: number
+  readonly leftOut: number
+  readonly samplesLost: number
+}
+
+export interface SignatureBookState {
+  readonly pinned: readonly Signature[]
+  readonly forbidden: readonly Forbidden[]
+}
+
+/** Why a wish of the operator was not granted; the message says what to do. */
+export class SignatureWishError extends Error {
+  readonly code = 'DIGUE_SIGNATURE'
+}
+
+interface Entry {
+  signature: Signature
+  requests: number
+  proven: number
+  /** In this stretch of WEIGH_MS. */
+  provenNow: number
+}
+
+export class SignatureBook {
+  baseline: TraitBaseline
+  readonly #window: CurrentWindow
+  readonly #entries = new Map<string, Entry>()
+  readonly #withdrawn = new BoundedMap<string, number>(MAX_WITHDRAWN)
+  readonly #forbidden = new Map<string, Forbidden>()
+  #heldBack: HeldBack[] = []
+  #heldBackAtMs = Number.NEGATIVE_INFINITY
+  #minedAtMs = Number.NEGATIVE_INFINITY
+  #weighedAtMs = Number.NEGATIVE_INFINITY
+  #provenNow = 0
+  #published: SiteSignatures = { signatures: [], familiar: {} }
+  #withdrawals = 0
+  #leftOut = 0
+
+  constructor(baseline: TraitBaseline, random?: () => number) {
+    this.baseline = baseline
+    this.#window = new CurrentWindow(random)
+  }
+
+  /** In force: what edges need. The same object until something changes. */
+  get published(): SiteSignatures {
+    return this.#published
+  }
+
+  /** Something that was mined is in force: what calm there is may be its doing, and is not to be learned from. */
+  get isActing(): boolean {
+    for (const { signature } of this.#entries.values()) if (!signature.isPinned) return true
+    return false
+  }
+
+  /** Samples of what is here now, in any weather. */
+  take(samples: readonly TraitSample[], nowMs: number): void {
+    this.#window.add(samples, nowMs)
+  }
+
+  /** A report's tallies; `proven`: all its requests of those who have shown effort or history. True when one was withdrawn. */
+  weigh(tallies: readonly SignatureTally[], proven: number, nowMs: number): boolean {
+    const sinceMs = nowMs - this.#weighedAtMs
+    if (sinceMs >= WEIGH_MS || sinceMs < 0) {
+      this.#weighedAtMs = nowMs
+      this.#provenNow = 0
+      for (const entry of this.#entries.values()) entry.provenNow = 0
+    }
+    this.#provenNow += proven
+    let withdrew = false
+    for (const tally of tallies) {
+      const entry = this.#entries.get(tally.id)
+      if (entry === undefined) continue
+      entry.requests += tally.requests
+      entry.proven += tally.proven
+      entry.provenNow += tally.proven
+      // The operator knows what he pinned; he is shown what it touches.
+      if (entry.signature.isPinned || entry.provenNow < LEAST_PROVEN) continue
+      if (entry.provenNow <= MOST_PROVEN_SHARE * this.#provenNow) continue
+      this.#entries.delete(tally.id)
+      this.#withdrawn.set(tally.id, nowMs + WITHDRAWN_MS)
+      this.#withdrawals++
+      withdrew = true
+    }
+    if (withdrew) this.#publish()
+    return withdrew
+  }
+
+  /** Mines when it is time; true when what is in force changed. */
+  tick(nowMs: number, isStrained: boolean): boolean {
+    const expired = this.#expire(nowMs)
+    const sinceMs = nowMs - this.#minedAtMs
+    // A clock that was set back must not stop it.
+    const isDue = sinceMs >= MINE_EVERY_MS || sinceMs < 0
+    if (!isDue || (!isStrained && this.#entries.size === 0)) {
+      if (expired) this.#publish()
+      return expired
+    }
+    this.#minedAtMs = nowMs
+    const clients = this.#window.clients(nowMs)
+    const renewed = this.#renew(clients, nowMs)
+    const found = isStrained && this.#mine(clients, nowMs)
+    if (expired || renewed || found) this.#publish()
+    return expired || renewed || found
+  }
+
+  /** Keeps it in force for 24 h whatever happens; again to renew. Throws SignatureWishError. */
+  pin(id: string, nowMs: number): Signature {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return this.#pinHeldBack(id, nowMs)
+    if (!entry.signature.isPinned) this.#needRoomForPin()
+    entry.signature = { ...entry.signature, isPinned: true, expiresAtMs: nowMs + PIN_MS }
+    this.#publish()
+    return entry.signature
+  }
+
+  /** Ends it and never publishes it again. Throws SignatureWishError when nobody knows the id, or too many are forbidden. */
+  forbid(id: string, note: string, nowMs: number): Forbidden {
+    const terms =
+      this.#entries.get(id)?.signature.terms ?? this.#heldBack.find((held) => held.id === id)?.terms
+    if (terms === undefined && !this.#forbidden.has(id)) throw unknown(id)
+    if (!this.#forbidden.has(id) && this.#forbidden.size >= MAX_FORBIDDEN)
+      throw new SignatureWishError(
+        `at most ${MAX_FORBIDDEN} signatures can be forbidden; release one with \`digue signatures release\``,
+      )
+    const forbidden: Forbidden = {
+      id,
+      terms: terms ?? this.#forbidden.get(id)!.terms,
+      note: note.slice(0, LONGEST_NOTE),
+      atMs: nowMs,
+    }
+    this.#forbidden.set(id, forbidden)
+    this.#heldBack = this.#heldBack.filter((held) => held.id !== id)
+    if (this.#entries.delete(id)) this.#publish()
+    return forbidden
+  }
+
+  /** What is done to those who fit. Throws SignatureWishError: all but `weight` is for pinned ones. */
+  setEffect(id: string, effect: Signature['effect']): Signature {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) throw unknown(id)
+    if (effect !== 'weight' && !entry.signature.isPinned)
+      throw new SignatureWishError(
+        `${id} ends by itself and may come again by itself: pin it first (\`digue signatures pin ${id}\`), then it may ${effect}`,
+      )
+    entry.signature = { ...entry.signature, effect }
+    this.#publish()
+    return entry.signature
+  }
+
+  /** Takes back a pin or a prohibition; what was pinned goes on as if it had just been found. False when there is neither. */
+  release(id: string, nowMs: number): boolean {
+    const wasForbidden = this.#forbidden.delete(id)
+    const entry = this.#entries.get(id)
+    if (entry?.signature.isPinned !== true) return wasForbidden
+    entry.signature = {
+      ...entry.signature,
+      isPinned: false,
+      effect: 'weight',
+      expiresAtMs: nowMs + EXPIRY_MS,
+    }
+    this.#publish()
+    return true
+  }
+
+  has(id: string): boolean {
+    return this.#entries.has(id) || this.#forbidden.has(id) || this.#heldBack.some((held) => held.id === id)
+  }
+
+  status(nowMs: number): SignaturesStatus {
+    const view = this.baseline.view()
+    return {
+      published: Array.from(this.#entries.values(), ({ signature, requests, proven }) => ({
+        ...signature,
+        requests,
+        proven,
+      })).sort((a, b) => b.support - a.support),
+      heldBack: nowMs - this.#heldBackAtMs < EXPIRY_MS ? this.#heldBack : [],
+      forbidden: [...this.#forbidden.values()],
+      calmVectors: view.size,
+      calmClients: view.clients,
+      isReady: view.isReady,
+      withdrawn: this.#withdrawals,
+      leftOut: this.#leftOut,
+      samplesLost: this.#window.lost + this.baseline.lost,
+    }
+  }
+
+  toState(): SignatureBookState {
+    return {
+      pinned: [...this.#entries.values()]
+        .map(({ signature }) => signature)
+        .filter(({ isPinned }) => isPinned),
+      forbidden: [...this.#forbidden.values()],
+    }
+  }
+
+  /** Takes over what the operator said before a restart; what is not understood is left out. */
+  restore(kept: unknown, nowMs: number): void {
+    if (typeof kept !== 'object' || kept === null) return
+    const { pinned, forbidden } = kept as Partial<Record<string, unknown>>
+    for (const one of Array.isArray(forbidden) ? forbidden.slice(0, MAX_FORBIDDEN) : [])
+      if (isForbidden(one)) this.#forbidden.set(one.id, one)
+    for (const one of Array.isArray(pinned) ? pinned.slice(0, MAX_PINNED) : [])
+      if (isPinned(one) && one.expiresAtMs > nowMs)
+        this.#entries.set(one.id, { signature: one, requests: 0, proven: 0, provenNow: 0 })
+    this.#publish()
+  }
+
+  #needRoomForPin(): void {
+    let pinned = 0
+    for (const { signature } of this.#entries.values()) if (signature.isPinned) pinned++
+    if (pinned >= MAX_PINNED)
+      throw new SignatureWishError(
+        `at most ${MAX_PINNED} signatures of a site can be pinned; release one with \`digue signatures release\``,
+      )
+  }
+
+  /** The operator may overrule what Digue held back, knowing what it would touch. */
+  #pinHeldBack(id: string, nowMs: number): Signature {
+    const held = this.#heldBack.find((one) => one.id === id)
+    if (held === undefined) throw unknown(id)
+    if (this.#forbidden.has(id))
+      throw new SignatureWishError(
+        `${id} is forbidden; \`digue signatures release ${id}\` lifts that, then it can be pinned`,
+      )
+    this.#needRoomForPin()
+    const signature: Signature = {
+      id,
+      terms: held.terms,
+      effect: 'weight',
+      isPinned: true,
+      publishedAtMs: nowMs,
+      expiresAtMs: nowMs + PIN_MS,
+      support: held.support,
+      baseline: held.baseline,
+      baselineAtMost: this.baseline.view().share(held.terms).atMost,
+      lift: held.lift,
+      visitors: held.baseline,
+      reason: `Pinned by you although it was held back. ${held.reason}`,
+    }
+    this.#entries.set(id, { signature, requests: 0, proven: 0, provenNow: 0 })
+    this.#withdrawn.delete(id)
+    this.#heldBack = this.#heldBack.filter((one) => one !== held)
+    this.#publish()
+    return signature
+  }
+
+  #expire(nowMs: number): boolean {
+    let changed = false
+    for (const [id, { signature }] of this.#entries)
+      if (signature.expiresAtMs <= nowMs) changed = this.#entries.delete(id) || changed
+    return changed
+  }
+
+  /** Those that enough clients still show stay. True when somebody should hear of a new expiry. */
+  #renew(clients: readonly CurrentClient[], nowMs: number): boolean {
+    let changed = false
+    const least = Math.max(LEAST_FITTING, Math.ceil(clients.length * LEAST_SUPPORT))
+    for (const entry of this.#entries.values()) {
+      const { signature } = entry
+      const fits = clients.filter((client) => this.#fits(signature.terms, client)).length
+      if (fits < least) continue
+      const support = fits / clients.length
+      // Edges are told twice in a signature's life, not twice a second.
+      const isOld = signature.expiresAtMs - nowMs < EXPIRY_MS / 2
+      if (signature.isPinned) entry.signature = { ...signature, support }
+      else if (isOld) entry.signature = { ...signature, support, expiresAtMs: nowMs + EXPIRY_MS }
+      else entry.signature = { ...signature, support }
+      changed ||= isOld && !signature.isPinned
+    }
+    return changed
+  }
+
+  #fits(terms: readonly Term[], { traits }: CurrentClient): boolean {
+    return terms.every(({ trait, value }) => {
+      const shown = traits[COLUMN[trait]] ?? ''
+      if (value !== UNFAMILIAR) return shown === value && (value !== '' || CAN_BE_ABSENT[COLUMN[trait]]!)
+      return shown !== '' && this.#published.familiar[trait]?.includes(shown) === false
+    })
+  }
+
+  #mine(clients: readonly CurrentClient[], nowMs: number): boolean {
+    const mined = mine(clients, this.baseline.view(), {
+      isRegular: (client) => this.baseline.isRegular(client),
+      refused: (terms) => this.#refused(signatureId(terms), nowMs),
+      isInForce: (terms) => this.#entries.has(signatureId(terms)),
+    })
+    this.#leftOut += mined.leftOut
+    this.#heldBack = mined.heldBack.map(heldBackOf)
+    this.#heldBackAtMs = nowMs
+    let changed = false
+    for (const found of mined.found) {
+      const id = signatureId(found.terms)
+      const entry = this.#entries.get(id)
+      if (entry?.signature.isPinned) continue
+      if (entry === undefined && !this.#makeRoom()) {
+        this.#leftOut++
+        continue
+      }
+      if (entry === undefined)
+        this.#entries.set(id, {
+          signature: signatureOf(id, found, nowMs, nowMs),
+          requests: 0,
+          proven: 0,
+          provenNow: 0,
+        })
+      else {
+        const isOld = entry.signature.expiresAtMs - nowMs < EXPIRY_MS / 2
+        const { publishedAtMs, expiresAtMs } = entry.signature
+        entry.signature = {
+          ...signatureOf(id, found, publishedAtMs, nowMs),
+          ...(isOld ? {} : { expiresAtMs }),
+        }
+        if (!isOld) continue
+      }
+      changed = true
+    }
+    return changed
+  }
+
+  /** Sixteen that were mined; the one that is nearest to its end goes for a newer. */
+  #makeRoom(): boolean {
+    const mined = [...this.#entries.values()].filter(({ signature }) => !signature.isPinned)
+    if (mined.length < MOST_SIGNATURES) return true
+    const oldest = mined.reduce((a, b) => (a.signature.expiresAtMs <= b.signature.expiresAtMs ? a : b))
+    return this.#entries.delete(oldest.signature.id)
+  }
+
+  #refused(id: string, nowMs: number): 'withdrawn' | 'forbidden' | undefined {
+    if (this.#forbidden.has(id)) return 'forbidden'
+    const untilMs = this.#withdrawn.get(id)
+    return untilMs !== undefined && untilMs > nowMs ? 'withdrawn' : undefined
+  }
+
+  #publish(): void {
+    const signatures = Array.from(this.#entries.values(), ({ signature }) => signature)
+    const familiar: Partial<Record<string, readonly string[]>> = {}
+    for (const { name } of TRAITS) {
+      if (
+        !signatures.some(({ terms }) =>
+          terms.some((term) => term.trait === name && term.value === UNFAMILIAR),
+        )
+      )
+        continue
+      const values = this.baseline.view().familiar(name)
+      if (values !== undefined) familiar[name] = values
+    }
+    this.#published = { signatures, familiar }
+  }
+}
+
+function unknown(id: string): SignatureWishError {
+  return new SignatureWishError(
+    `there is no signature ${id.slice(0, 40)}; \`digue signatures\` shows those there are`,
+  )
+}
+
+function signatureOf(id: string, found: FoundSet, publishedAtMs: number, nowMs: number): Signature {
+  const { terms, support, calm, lift, provenFits, proven } = found
+  return {
+    id,
+    terms,
+    effect: 'weight',
+    isPinned: false,
+    publishedAtMs,
+    expiresAtMs: nowMs + EXPIRY_MS,
+    support,
+    baseline: calm.share,
+    baselineAtMost: calm.atMost,
+    lift,
+    // Few of those who have proved anything now say less than many of calm weather.
+    visitors: Math.max(calm.share, proven >= 100 ? provenFits / proven : 0),
+    reason: reasonText(found),
+  }
+}
+
+function heldBackOf(held: HeldBackSet): HeldBack {
+  const { terms, why, support, calm, lift } = held
+  return {
+    id: signatureId(terms),
+    terms,
+    why,
+    support,
+    baseline: calm.share,
+    lift,
+    reason: `${percent(support)} of the clients now ${termsText(terms)}. ${heldBackText(held)}`,
+  }
+}
+
+const NAMES = new Set<unknown>(TRAITS.map(({ name }) => name))
+const PIN_EFFECTS = new Set<unknown>(['weight', 'price', 'wait', 'refuse'] satisfies Effect[])
+
+function areTerms(value: unknown): value is readonly Term[] {
+  return (
+    Array.isArray(value) &&
+    value.length >= 1 &&
+    value.length <= 3 &&
+    value.every(
+      (term) =>
+        typeof term === 'object' && term !== null && NAMES.has(term.trait) && typeof term.value === 'string',
+    )
+  )
+}
+
+function isForbidden(value: unknown): value is Forbidden {
+  if (typeof value !== 'object' || value === null) return false
+  const { id, terms, note, atMs } = value as Partial<Record<string, unknown>>
+  return areTerms(terms) && id === signatureId(terms) && typeof note === 'string' && Number.isFinite(atMs)
+}
+
+function isPinned(value: unknown): value is Signature {
+  if (typeof value !== 'object' || value === null) return false
+  const one = value as Partial<Record<keyof Signature, unknown>>
+  const figures = [
+    one.publishedAtMs,
+    one.expiresAtMs,
+    one.support,
+    one.baseline,
+    one.baselineAtMost,
+    one.lift,
+    one.visitors,
+  ]
+  return (
+    areTerms(one.terms) &&
+    one.id === signatureId(one.terms) &&
+    one.isPinned === true &&
+    PIN_EFFECTS.has(one.effect) &&
+    typeof one.reason === 'string' &&
+    figures.every(Number.isFinite)
+  )
+}
