@@ -14,6 +14,8 @@ export {
   type TraitSample,
 } from './policy.ts'
 export { PostureMachine, type TickFigures } from './posture.ts'
+export { SignatureBook } from './signatures/signature-book.ts'
+export { TraitBaseline, type TraitBaselineState } from './signatures/trait-baseline.ts'
 export { StateFile } from './state-file.ts'
 export type { BrainStatus, SiteStatus, SourceNetwork } from './status.ts'
 export type { MinuteFigures, SiteTotals, Total } from './totals.ts'
