@@ -6,6 +6,7 @@ import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:
 import { connect, createServer, isIPv4 } from 'node:net'
 import { type Config, readConfigFile } from '#config'
 import { CommandError, type Diagnosis, sendCommand } from '#console'
+import type { KernelStatus } from '#kernel'
 import { defaultStateFolder, faultList, findSocket, usualConfig, type Whereabouts } from './locate.ts'
 import { EXIT, MARKS, plain, type Terminal } from './output.ts'
 import { listeningAddresses } from './proc-net.ts'
@@ -72,6 +73,7 @@ export async function doctor(flags: DoctorFlags, terminal: Terminal): Promise<vo
   findings.push(
     checkForwarder(diagnosis),
     checkDescriptors(diagnosis),
+    await checkKernelDrop(diagnosis && (config?.admin.socket ?? findSocket(flags))),
     ...checkKernel(),
     await checkReusePort(),
     await checkClock(),
@@ -193,6 +195,41 @@ function checkForwarder(diagnosis: Diagnosis | undefined): Finding {
     level: 'bad',
     message: `most requests come from ${diagnosis.untrustedForwarder} with forwarding fields that nobody trusts: all visitors look like one`,
     advice: `if it is your proxy or CDN, add it: trustedProxies: ["${diagnosis.untrustedForwarder}"]`,
+  }
+}
+
+/** Whether those who hammer on can be dropped before they cost a connection. */
+async function checkKernelDrop(socket: string | undefined): Promise<Finding> {
+  const check = 'kernel-drop'
+  const unknown = (message: string): Finding => ({ check, level: 'unknown', message, advice: '' })
+  if (socket === undefined) return unknown('whether the kernel drops offenders is seen while Digue runs')
+  let status: KernelStatus
+  try {
+    status = (await sendCommand(socket, { command: 'kernel' })) as KernelStatus
+  } catch (error) {
+    return unknown((error as Error).message)
+  }
+  switch (status.state) {
+    case 'ready':
+    case 'active':
+      return {
+        check,
+        level: 'good',
+        message: `offenders are dropped in the kernel (${status.table?.entries.v4 ?? 0} IPv4, ${status.table?.entries.v6 ?? 0} IPv6 now)`,
+        advice: '',
+      }
+    case 'off':
+      return { check, level: 'good', message: 'kernel.mode is off: Digue drops by itself', advice: '' }
+    case 'unavailable':
+      return {
+        check,
+        level: 'warn',
+        message: `the kernel drops nobody: ${status.reason}`,
+        advice:
+          'install nftables and packaging/digue-kernel.service; Digue drops by itself meanwhile, at more cost',
+      }
+    default:
+      return status.state satisfies never
   }
 }
 

@@ -332,6 +332,25 @@ Examples:
     )
     .action(async (flags) => (await import('./cache-purge.ts')).purge(flags, terminal))
 
+  steered(
+    command('kernel', 'Those that the kernel drops, so that they cost no connection.', [
+      'digue kernel status',
+      'digue kernel status --json',
+    ])
+      .command('status')
+      .description('How many the kernel drops, how many packets that was, or why it drops none.'),
+  ).action(async (flags) => (await import('./kernel.ts')).kernelStatus(flags, terminal))
+
+  command(
+    'kernel-helper',
+    'The process that alone may change the kernel’s tables; packaging/digue-kernel.service runs it.',
+    ['digue kernel-helper --config /etc/digue/digue.yaml'],
+  )
+    .option('-c, --config <file>', 'configuration of the Digue that it works for')
+    .option('--socket <path>', 'Unix socket to listen on, instead of `kernel.socket`')
+    .addOption(new Option('--child', 'started by Digue itself').hideHelp())
+    .action(async (flags) => (await import('./kernel.ts')).kernelHelper(flags, terminal))
+
   command('hash-token', 'Hash an API key for `challenge.tokens`; the key is read from standard input.', [
     'openssl rand -hex 24 | tee api-key | digue hash-token',
     'digue hash-token < api-key',

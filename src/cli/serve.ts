@@ -26,8 +26,10 @@ import {
 } from '#console'
 import { Brain, type DecisionWish, type EdgeReport, type Policy, readMaster, StateFile } from '#control'
 import { type Edge, type EdgeEvent, startEdge } from '#edge'
+import { KernelDrop } from '#kernel'
 import { AccessLog } from './access-log.ts'
 import { descriptorLimit } from './doctor.ts'
+import { spawnHelper, tableSettings } from './kernel.ts'
 import { learnFromLogs, type OldLog } from './old-log.ts'
 import { CliError, EXIT, type Terminal } from './output.ts'
 import { plainLines } from './plain-log.ts'
@@ -78,6 +80,7 @@ class Service {
   #config: Config
   #edge: Edge | undefined
   #socket: CommandSocket | undefined
+  #kernel: KernelDrop
   #metricsPort: MetricsPort | undefined
   #cacheReport: Promise<CacheReport | undefined> | undefined
   #accessLog: AccessLog | undefined
@@ -107,6 +110,11 @@ class Service {
     this.#requestLog = new RequestLog(this.#log, config.log, (count) => this.#metrics.logLinesLeftOut(count))
     this.#stateFile = new StateFile(join(config.state, 'brain.json'))
     this.#brain = new Brain({ sites: siteNames(config) }, Date.now())
+    this.#kernel = new KernelDrop({
+      ...config.kernel,
+      spawn: () => spawnHelper(tableSettings(this.#config, this.#edge?.ports)),
+      onEvent: ({ level, code, message }) => this.#edgeEvent({ level, code, message, thread: -1 }),
+    })
   }
 
   async start(): Promise<void> {
@@ -141,6 +149,7 @@ class Service {
     }
     await this.#openMetrics()
     this.#openAccessLog()
+    void this.#kernel.open()
     this.#every(BRAIN_MS, 'brain', () => this.#tick())
     this.#every(SAVE_MS, 'save', () => void this.#save())
     this.#handleSignals()
@@ -161,6 +170,7 @@ class Service {
     this.#brain.receive(report, nowMs)
     this.#live.take(report, nowMs)
     this.#metrics.report(report)
+    if (report.offenders !== undefined && !this.#brain.policy.bypass) this.#kernel.offend(report.offenders)
     this.#accessLog?.append(report.records, nowMs)
     // Kept apart from the access log's losses: an edge drops a record before either is written.
     if (this.#accessLog !== undefined && report.recordsLost > 0)
@@ -199,6 +209,7 @@ class Service {
       }),
     )
     if (this.#edge !== undefined) this.#metrics.entrance(this.#edge.entrance)
+    this.#metrics.kernel(await this.#kernel.status())
     const cache = await Promise.race([this.#reportCache(), delay(CACHE_REPORT_MS, undefined, { ref: false })])
     if (cache !== undefined) this.#metrics.cache(cache, this.#config.cache)
     return this.#metrics.text()
@@ -240,11 +251,14 @@ class Service {
       },
       bypass: (on: boolean) => {
         brain().bypass(on)
+        if (on) this.#kernel.release('all')
         changed({ bypass: on })
       },
       decisions: () => brain().decisions(),
       addDecision: (wish: DecisionWish) => {
         const decision = brain().addDecision(wish, Date.now())
+        // By what else they were let in, entries do not say: they come again if they go on.
+        if (wish.effect === 'allow') this.#kernel.release(wish.cidr === undefined ? 'all' : [wish.cidr])
         changed({ decision })
         return decision
       },
@@ -254,6 +268,7 @@ class Service {
         return found
       },
       cache: () => this.#cacheStatus(),
+      kernel: () => this.#kernel.status(),
       purge: async (given) => {
         const what = parsePurge(given)
         if ('faults' in what) throw new CliError(what.faults.join('\n'))
@@ -493,7 +508,7 @@ class Service {
     this.#log.level = config.log.level
     this.#requestLog.configure(config.log)
     this.#openAccessLog()
-    const fixed = (['state', 'keys', 'threads', 'networks', 'cache', 'admin'] as const).filter(
+    const fixed = (['state', 'keys', 'threads', 'networks', 'cache', 'kernel', 'admin'] as const).filter(
       (name) => JSON.stringify(before[name]) !== JSON.stringify(config[name]),
     )
     if (fixed.length > 0)
@@ -511,6 +526,7 @@ class Service {
     this.#log.info({ signal }, `draining: no new connections, ${DRAIN_MS / 1000} s for what is open`)
     await this.#edge?.drain(DRAIN_MS)
     for (const timer of this.#timers) clearInterval(timer)
+    this.#kernel.close()
     await this.#save()
     await Promise.all([this.#metricsPort?.close(), this.#socket?.close(), this.#accessLog?.close()])
     process.off('SIGHUP', this.#onHup)

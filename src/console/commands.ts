@@ -6,6 +6,7 @@ import { isIP } from 'node:net'
 import type { Purge } from '#cache'
 import type { SiteStatus as BrainSiteStatus, Decision, DecisionWish, Policy } from '#control'
 import type { LibraryReport } from '#edge'
+import type { KernelStatus } from '#kernel'
 import type { SiteFigures } from './live-figures.ts'
 
 /** What the brain says of a site, with the figures of the last ten seconds. */
@@ -67,6 +68,8 @@ export interface Commands {
   cache(): Promise<CacheStatus>
   /** Forgets stored responses; how many. Throws what is wrong with `what`. */
   purge(what: Readonly<Record<string, unknown>>): Promise<number>
+  /** Whom the kernel drops, or why it drops nobody. */
+  kernel(): Promise<KernelStatus>
   /** The address that sends most of the recent requests with forwarding fields nobody trusts, if one does. */
   diagnosis(): Diagnosis
 }
@@ -82,7 +85,7 @@ export interface Diagnosis {
 
 /** One request on the socket. */
 export type Request =
-  | { readonly command: 'status' | 'decisions' | 'diagnosis' | 'cache' }
+  | { readonly command: 'status' | 'decisions' | 'diagnosis' | 'cache' | 'kernel' }
   | { readonly command: 'attack'; readonly mode: Policy['attack'] }
   | { readonly command: 'bypass'; readonly on: boolean }
   | { readonly command: 'addDecision'; readonly wish: DecisionWish }
@@ -141,6 +144,8 @@ export async function answer(line: string, commands: Commands): Promise<Response
       }
       case 'cache':
         return { ok: true, result: await commands.cache() }
+      case 'kernel':
+        return { ok: true, result: await commands.kernel() }
       case 'purge': {
         const what = request['what']
         if (typeof what !== 'object' || what === null || Array.isArray(what))
@@ -149,7 +154,7 @@ export async function answer(line: string, commands: Commands): Promise<Response
       }
       default:
         return fail(
-          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision, cache, purge or diagnosis',
+          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision, cache, purge, kernel or diagnosis',
         )
     }
   } catch (error) {

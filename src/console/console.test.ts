@@ -39,6 +39,7 @@ function fakeCommands(): Commands & { readonly calls: unknown[] } {
     },
     deleteDecision: (id) => list.some((decision) => decision.id === id),
     cache: async () => ({ sites: [] }) as never,
+    kernel: async () => ({ state: 'off' }) as never,
     purge: async (what) => {
       calls.push(['purge', what])
       if (what['tag'] === undefined) throw new Error('expected a tag')

@@ -12,6 +12,7 @@ import {
 } from 'prom-client'
 import type { EdgeReport } from '#control'
 import { LATENCY_BUCKETS_MS, POSTURES, type Posture } from '#control'
+import type { KernelStatus } from '#kernel'
 import type { CacheReport } from './commands.ts'
 
 /** What the brain knows of a site besides the edges' reports. */
@@ -135,6 +136,27 @@ export class Metrics {
     memory: this.#cacheCounters(CACHE_COUNTS.memory),
     disk: this.#cacheCounters(CACHE_COUNTS.disk),
   }
+  readonly #kernelUp = this.#gauge('digue_kernel_up', '1 while offenders can be dropped in the kernel.', [])
+  readonly #kernelEntries = this.#gauge(
+    'digue_kernel_entries',
+    'Addresses (IPv6: /64s) that the kernel drops.',
+    ['family'],
+  )
+  readonly #kernelPackets = this.#counter(
+    'digue_kernel_dropped_packets_total',
+    'Packets dropped in the kernel.',
+    [],
+  )
+  readonly #kernelBytes = this.#counter(
+    'digue_kernel_dropped_bytes_total',
+    'Bytes dropped in the kernel.',
+    [],
+  )
+  readonly #kernelIgnored = this.#counter(
+    'digue_kernel_ignored_total',
+    'Offenders that the kernel could not be told of: no helper, or no room.',
+    [],
+  )
   readonly #latency = new LatencyHistogram()
   readonly #names = new Set<string>()
   readonly #bySite = new Map<string, Map<number, EdgeReport['sites'][string]>>()
@@ -226,6 +248,15 @@ export class Metrics {
     this.#cacheBytes.set({ place: 'disk' }, disk.bytes)
     this.#cacheRoom.set({ place: 'disk' }, room.disk)
     for (const [key, counter] of this.#cacheCounts.disk) setTo(counter, disk[key])
+  }
+
+  kernel({ state, ignored, table }: KernelStatus): void {
+    this.#kernelUp.set(state === 'ready' || state === 'active' ? 1 : 0)
+    this.#kernelEntries.set({ family: 'ipv4' }, table?.entries.v4 ?? 0)
+    this.#kernelEntries.set({ family: 'ipv6' }, table?.entries.v6 ?? 0)
+    setTo(this.#kernelPackets, table?.packets ?? 0)
+    setTo(this.#kernelBytes, table?.bytes ?? 0)
+    setTo(this.#kernelIgnored, ignored)
   }
 
   policy(policy: { attack: string; bypass: boolean; decisions: number }): void {

@@ -51,11 +51,11 @@ export class NftSession {
 
   /** `onEnd` is called once, also when nft could not be started. */
   constructor(options: NftOptions, onEnd: (reason: string) => void) {
-    const [program, ...args] = [...(options.program ?? ['nft']), '-i'] as [string, ...string[]]
+    const [program = 'nft', ...before] = options.program ?? []
     this.#file = join(options.folder, 'commands.nft')
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS
     this.#onEnd = onEnd
-    this.#child = spawn(program, args, {
+    this.#child = spawn(program, [...before, '-i'], {
       cwd: '/',
       stdio: ['pipe', 'pipe', 'pipe'],
       // Debian keeps nft in sbin; a HOME would get a history file.
