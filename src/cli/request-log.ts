@@ -43,6 +43,7 @@ export class RequestLog {
       this.#written++
       const { site, client, action, reason, lane, ja4, status, durationMs, originMs, ray, method, target } =
         record
+      const { signature, rule, list } = record
       this.#log.info(
         {
           site,
@@ -57,6 +58,9 @@ export class RequestLog {
           ray,
           method,
           target,
+          ...(signature && { signature }),
+          ...(rule && { rule }),
+          ...(list && { list }),
         },
         'request',
       )

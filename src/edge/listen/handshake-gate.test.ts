@@ -58,9 +58,21 @@ function makeGate(options: Partial<HandshakeGateOptions> = {}) {
     count: (name, by = 1) => counters.set(name, (counters.get(name) ?? 0) + by),
     ...options,
   })
-  const ask = (client: ClientAddress, tally: Tally, nowMs: number, tickets: readonly Uint8Array[] = []) =>
+  const ask = (
+    client: ClientAddress,
+    tally: Tally,
+    nowMs: number,
+    tickets: readonly Uint8Array[] = [],
+    marked = false,
+  ) =>
     gate.ask(
-      { client, hello: { ...HELLO, tickets }, begin: () => tally.begun++, refuse: () => tally.refused++ },
+      {
+        client,
+        hello: { ...HELLO, tickets },
+        marked,
+        begin: () => tally.begun++,
+        refuse: () => tally.refused++,
+      },
       nowMs,
     )
   return { gate, counters, ask }
@@ -123,6 +135,39 @@ test('without a gate the flood takes the core', () => {
   // A bucket that is never empty: every handshake is begun, two seconds of work per second.
   const { begun } = simulate({ share: 10 }, 12)
   assert.ok(begun > 20_000)
+})
+
+test('a flood from the visitors’ own networks leaves them their handshakes once its hello is known', () => {
+  const served = (areMarked: boolean) => {
+    const keys = newTicketKeySet()
+    const { gate, ask } = makeGate({ ticketKeys: keys })
+    const random = randomFrom(11)
+    const fresh: Tally = { begun: 0, refused: 0 }
+    const known: Tally = { begun: 0, refused: 0 }
+    const bots: Tally = { begun: 0, refused: 0 }
+    for (let ms = 0; ms < 11_500; ms++) {
+      if (ms < 10_000) {
+        for (let i = 0; i < 2; i++) {
+          const bot = address(1 + Math.floor(random() * 3), Math.floor(random() * 65_536))
+          ask(bot, bots, ms, [], areMarked)
+        }
+        const visitor = address(1 + Math.floor(random() * 3), Math.floor(random() * 5000))
+        if (random() < 0.06) ask(visitor, fresh, ms)
+        // Holds a ticket of calm weather, and his browser's hello is what the flood imitates.
+        if (random() < 0.06) ask(visitor, known, ms, [seal(keys)], areMarked)
+      }
+      if (ms % 4 === 0) gate.tick(ms)
+    }
+    const share = ({ begun, refused }: Tally) => begun / (begun + refused)
+    return { fresh: share(fresh), known: share(known), bots: share(bots) }
+  }
+  const before = served(false)
+  const after = served(true)
+  assert.ok(before.fresh < 0.6, `${before.fresh} before`)
+  assert.ok(after.fresh >= 0.99, `${after.fresh} after`)
+  assert.ok(after.known >= 0.99, `${after.known} of the known`)
+  // What visitors leave is the flood's: a mark is no wall.
+  assert.ok(after.bots > 0.1, `${after.bots} of the bots`)
 })
 
 test('an idle thread grants nearly all of itself to a crowd of new visitors', () => {
