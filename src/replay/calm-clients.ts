@@ -1,0 +1,46 @@
+/**
+ * Who was here in calm weather: a Bloom filter of clients (Bloom 1970), so that a visitor of yesterday is told from
+ * an address that was never seen, however long the log is.
+ *
+ * Two of 2^22 bits each, of which the fuller one is only asked and the other also filled: when that is a third
+ * full, the older goes. One in some thirty strangers is taken for a visitor, and the figures say so.
+ */
+const BITS = 2 ** 22
+const FULL = BITS / 3
+const HASHES = 3
+
+export class CalmClients {
+  #young = new Uint32Array(BITS / 32)
+  #old = new Uint32Array(BITS / 32)
+  #set = 0
+
+  add(hash: number): void {
+    for (let i = 0; i < HASHES; i++) {
+      const bit = place(hash, i)
+      const word = this.#young[bit >>> 5]!
+      if ((word >>> (bit & 31)) & 1) continue
+      this.#young[bit >>> 5] = word | (1 << (bit & 31))
+      this.#set++
+    }
+    if (this.#set < FULL) return
+    this.#old = this.#young
+    this.#young = new Uint32Array(BITS / 32)
+    this.#set = 0
+  }
+
+  has(hash: number): boolean {
+    return isIn(this.#young, hash) || isIn(this.#old, hash)
+  }
+}
+
+function isIn(bits: Uint32Array, hash: number): boolean {
+  for (let i = 0; i < HASHES; i++) {
+    const bit = place(hash, i)
+    if (((bits[bit >>> 5]! >>> (bit & 31)) & 1) === 0) return false
+  }
+  return true
+}
+
+function place(hash: number, i: number): number {
+  return (hash + Math.imul(i, Math.imul(hash, 0x9e3779b1) | 1)) & (BITS - 1)
+}

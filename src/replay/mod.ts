@@ -1,0 +1,1 @@
+export { NO_HOST, Replay, type ReplayCounters, type ReplayOptions } from './replay.ts'
