@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { Brain } from './brain.ts'
 import { MAX_DECISIONS, TooManyDecisionsError } from './decision-list.ts'
 import type { CalmShare, EdgeReport, SiteReport } from './policy.ts'
+import { bot, type Random, seeded, visit, visitor } from './signatures/visitors.fixture.ts'
 
 const SITE = 'www.example.org'
 const start = 1_000_000
@@ -231,4 +232,98 @@ test('gauges of a thread that died are forgotten', () => {
   life.brain.receive(report({ waiting: 9 }, 1), life.now)
   life.ticks(80, () => report())
   assert.equal(life.brain.status().sites[0]!.waiting, 0)
+})
+
+/** Calm weather with visitors of two requests each. */
+function visitors(random: Random) {
+  let count = 0
+  return () => {
+    const one = visitor(String(count++), random)
+    return report({ traits: [visit(one, random), visit(one, random)] })
+  }
+}
+
+const tool = { tls: 't13d_tool', order: '1-2-77', agent: 'curl' }
+
+test('a flood’s handwriting is in the policy within a second, and the baseline learns nothing of it', () => {
+  const random = seeded(1)
+  const life = new Life()
+  life.ticks(800, visitors(random))
+  assert.ok(life.brain.signatures(SITE)!.isReady)
+  let bots = 0
+  const flooded = (): EdgeReport => ({
+    ...flood,
+    sites: {
+      [SITE]: { ...flood.sites[SITE]!, traits: Array.from({ length: 200 }, () => bot(bots++, tool, random)) },
+    },
+  })
+  life.ticks(4, flooded)
+  const { calmVectors } = life.brain.signatures(SITE)!
+  assert.ok(calmVectors > 700, String(calmVectors))
+  const [signature] = life.brain.policy.signatures?.[SITE]?.signatures ?? []
+  assert.equal(signature?.effect, 'weight')
+  assert.match(signature.reason, /^\d+ % of the clients now .*; in calm weather none of \d+ did/)
+  const published = life.brain.status().sites[0]!.signatures.published.map(({ id }) => id)
+  assert.ok(published.includes(signature.id))
+  // Tamed, the flood still comes: the weather is calm by the signature's grace, and not learned from.
+  const tamed = () =>
+    report({
+      traits: Array.from({ length: 64 }, () => bot(bots++, tool, random)),
+      calm: [calmUse(666, bots)],
+    })
+  life.ticks(200, tamed)
+  assert.equal(life.brain.posture(SITE), 'calm')
+  assert.equal(life.brain.policy.signatures?.[SITE]?.signatures[0]?.id, signature.id, 'it is renewed')
+  assert.equal(life.brain.signatures(SITE)!.calmVectors, calmVectors)
+  assert.equal(life.brain.weights(SITE)!.asn(666), 0)
+  // A minute after the flood it is gone, and calm weather is learned again.
+  life.ticks(300, visitors(random))
+  assert.equal(life.brain.policy.signatures?.[SITE], undefined)
+  life.ticks(60, visitors(random))
+  assert.ok(life.brain.signatures(SITE)!.calmVectors > calmVectors)
+})
+
+test('nothing is mined in calm weather, under bypass, nor when the operator says there is no attack', () => {
+  for (const order of [
+    () => undefined,
+    (brain: Brain) => brain.bypass(true),
+    (brain: Brain) => brain.attack('off'),
+  ]) {
+    const random = seeded(2)
+    const life = new Life()
+    life.ticks(400, visitors(random))
+    order(life.brain)
+    const traits = Array.from({ length: 200 }, (_, i) => bot(i, tool, random))
+    const strained = order.length > 0
+    life.ticks(8, () =>
+      strained ? { ...flood, sites: { [SITE]: { ...flood.sites[SITE]!, traits } } } : report({ traits }),
+    )
+    assert.deepEqual(life.brain.policy.signatures, {})
+  }
+})
+
+test('what calm clients look like and what the operator said of signatures survive a restart', () => {
+  const random = seeded(3)
+  const life = new Life()
+  life.ticks(400, visitors(random))
+  const traits = Array.from({ length: 200 }, (_, i) => bot(i, tool, random))
+  life.ticks(4, () => ({ ...flood, sites: { [SITE]: { ...flood.sites[SITE]!, traits } } }))
+  const [signature] = life.brain.policy.signatures![SITE]!.signatures
+  const { id } = signature!
+  assert.throws(() => life.brain.setSignatureEffect(id, undefined, 'refuse'), /pin it first/)
+  life.brain.pinSignature(id, undefined, life.now)
+  life.brain.setSignatureEffect(id, SITE, 'refuse')
+  assert.throws(() => life.brain.pinSignature('s0', undefined, life.now), /digue signatures/)
+  assert.throws(() => life.brain.pinSignature(id, 'nowhere.example', life.now), /no site/)
+  const { calmVectors } = life.brain.signatures(SITE)!
+  const kept: unknown = JSON.parse(JSON.stringify(life.brain.toState()))
+  const again = Brain.fromState(kept, { sites: [SITE] }, life.now + 1000)
+  assert.equal(again.policy.signatures?.[SITE]?.signatures[0]?.effect, 'refuse')
+  assert.ok(again.signatures(SITE)!.calmVectors >= calmVectors * 0.98)
+  again.forbidSignature(id, undefined, 'the mayor’s own app', life.now)
+  assert.deepEqual(again.policy.signatures, {})
+  const third = Brain.fromState(JSON.parse(JSON.stringify(again.toState())), { sites: [SITE] }, life.now)
+  assert.equal(third.signatures(SITE)!.forbidden[0]?.note, 'the mayor’s own app')
+  assert.equal(third.releaseSignature(id, undefined, life.now), 1)
+  assert.deepEqual(third.signatures(SITE)!.forbidden, [])
 })

@@ -7,11 +7,20 @@
  */
 import { Baseline, type CalmUse, type CapacityState, type RouteCostRows, WeightTable } from '#admission'
 import { type HashKey, randomHashKey, SpaceSaving } from '#kit'
+import type { Signature, SiteSignatures } from '#recognise'
 import { DecisionList, type DecisionWish } from './decision-list.ts'
 import { KeptRoutes } from './kept-routes.ts'
 import { OverallWeights, PUBLISH_EVERY_MS, PUBLISH_SOONEST_MS } from './overall-weights.ts'
-import type { CalmShare, Decision, EdgeReport, Policy, Posture, SiteReport } from './policy.ts'
+import type { CalmShare, Decision, EdgeReport, Policy, Posture, SiteReport, TraitSample } from './policy.ts'
 import { PostureMachine } from './posture.ts'
+import { SAMPLES_PER_TICK } from './signatures/current.ts'
+import {
+  type Forbidden,
+  SignatureBook,
+  type SignaturesStatus,
+  SignatureWishError,
+} from './signatures/signature-book.ts'
+import { MAX_VECTORS, TraitBaseline } from './signatures/trait-baseline.ts'
 import { type BrainStatus, type SiteStatus, type SourceNetwork, sentence } from './status.ts'
 import { SiteTotals } from './totals.ts'
 
@@ -28,6 +37,9 @@ export interface BrainState {
   readonly decisions: readonly Decision[]
   readonly baselines: Readonly<Record<string, unknown>>
   readonly routes: Readonly<Record<string, RouteCostRows>>
+  /** What clients look like in calm weather, and what the operator said of signatures. */
+  readonly traits: Readonly<Record<string, unknown>>
+  readonly signatures: Readonly<Record<string, unknown>>
 }
 
 /** Calm traffic is learned this much later, and not at all if the calm ended in between. */
@@ -35,6 +47,13 @@ const LEARN_DELAY_TICKS = 20
 /** Slots of all weight tables together: 64 MB. */
 const ALL_SLOTS = 4_194_304
 const FULL_SLOTS = 131_072
+/** Trait vectors and samples of all sites together: some 50 MB each when full. */
+const ALL_VECTORS = 131_072
+const ALL_SAMPLES_PER_TICK = 8192
+/** Calm samples held per tick and site, whatever the number of threads. */
+const MAX_PENDING_TRAITS = 128
+/** Sites mined in one tick, some ms each: those that waited longest. */
+const MOST_MINED_PER_TICK = 2
 const MAX_THREADS = 1024
 const THREAD_SILENT_MS = 10_000
 const NETWORKS_TRACKED = 256
@@ -64,9 +83,14 @@ class Site {
   networks = new SpaceSaving(NETWORKS_TRACKED)
   networksBefore = new SpaceSaving(NETWORKS_TRACKED)
   lastDelayMs = 0
+  readonly book: SignatureBook
+  /** Calm samples not yet learned, one list per tick. */
+  pendingTraits: TraitSample[][] = []
+  arrivingTraits: TraitSample[] = []
 
-  constructor(name: string, baseline: Baseline, slots: number, nowMs: number) {
+  constructor(name: string, baseline: Baseline, slots: number, book: SignatureBook, nowMs: number) {
     this.name = name
+    this.book = book
     this.baseline = baseline
     this.weights = WeightTable.create({ slots, key: baseline.key })
     this.postureSinceMs = nowMs
@@ -102,7 +126,13 @@ export class Brain {
       if (!this.#sites.has(name))
         this.#sites.set(
           name,
-          new Site(name, new Baseline({ key: this.#key, ...bounds(slots) }), slots, nowMs),
+          new Site(
+            name,
+            new Baseline({ key: this.#key, ...bounds(slots) }),
+            slots,
+            this.#newBook(sites.length),
+            nowMs,
+          ),
         )
     this.#overall.keepOnly(sites)
     this.#changed()
@@ -155,7 +185,13 @@ export class Brain {
       site.shed += shed
       site.calmLost += figures.calmLost
       if (figures.routes !== undefined) site.routes.take(figures.routes)
-      if (shed === 0 && this.#policy.postures[name] === 'calm') addCalm(site, figures.calm)
+      const isCalm = shed === 0 && this.#policy.postures[name] === 'calm'
+      if (isCalm) addCalm(site, figures.calm)
+      if (figures.traits !== undefined) {
+        site.book.take(figures.traits, nowMs)
+        if (isCalm) addCalmTraits(site, figures.traits)
+      }
+      if (site.book.weigh(figures.signatures ?? [], provenIn(figures), nowMs)) this.#changed()
     }
     for (const record of report.records) this.#sites.get(record.site)?.networks.add(String(record.asn))
   }
@@ -177,6 +213,7 @@ export class Brain {
         site.networks = spent
       }
     }
+    this.#mine(nowMs)
     this.#overall.tick(nowMs)
     this.#reports = 0
     return this.#policy
@@ -211,6 +248,51 @@ export class Brain {
     return deleted
   }
 
+  /**
+   * Keeps a signature in force for 24 h; again to renew. On the sites that have it, or on the one named.
+   * This and the next three throw SignatureWishError, whose message says what to do.
+   */
+  pinSignature(id: string, site: string | undefined, nowMs: number): readonly Signature[] {
+    return this.#onSites(id, site, (book) => book.pin(id, nowMs))
+  }
+
+  /** Ends a signature and never publishes it again. */
+  forbidSignature(id: string, site: string | undefined, note: string, nowMs: number): readonly Forbidden[] {
+    return this.#onSites(id, site, (book) => book.forbid(id, note, nowMs))
+  }
+
+  setSignatureEffect(
+    id: string,
+    site: string | undefined,
+    effect: Signature['effect'],
+  ): readonly Signature[] {
+    return this.#onSites(id, site, (book) => book.setEffect(id, effect))
+  }
+
+  /** Takes back what the operator said of a signature; how many sites it was in force on. */
+  releaseSignature(id: string, site: string | undefined, nowMs: number): number {
+    const released = this.#onSites(id, site, (book) => book.release(id, nowMs)).filter(Boolean).length
+    if (released === 0)
+      throw new SignatureWishError(
+        `${id} is neither pinned nor forbidden; a signature that was found ends by itself`,
+      )
+    return released
+  }
+
+  /** An empty baseline of traits to learn into from a log, for `adoptTraits`. */
+  newTraitBaseline(site: string): TraitBaseline | undefined {
+    const book = this.#sites.get(site)?.book
+    return book && new TraitBaseline({ key: book.baseline.key })
+  }
+
+  /** Adds what a log taught to what is known of a site's clients. */
+  adoptTraits(site: string, learned: TraitBaseline): boolean {
+    const book = this.#sites.get(site)?.book
+    if (book === undefined || book.baseline.key !== learned.key) return false
+    book.baseline.adopt(learned)
+    return true
+  }
+
   /** Puts a baseline made elsewhere (an old access log) in force. It must have been made with `newBaseline`. */
   adoptBaseline(name: string, baseline: Baseline, nowMs: number): boolean {
     const site = this.#sites.get(name)
@@ -238,6 +320,11 @@ export class Brain {
     return this.#sites.get(site)?.totals
   }
 
+  /** All that is known of the signatures of a site. */
+  signatures(site: string): SignaturesStatus | undefined {
+    return this.#sites.get(site)?.book.status()
+  }
+
   status(capacity: (site: string) => CapacityState | undefined = () => undefined): BrainStatus {
     return {
       attack: this.#attack,
@@ -251,7 +338,11 @@ export class Brain {
   toState(): BrainState {
     const baselines: Record<string, unknown> = {}
     const routes: Record<string, RouteCostRows> = {}
+    const traits: Record<string, unknown> = {}
+    const signatures: Record<string, unknown> = {}
     for (const site of this.#sites.values()) {
+      if (site.book.baseline.size > 0) traits[site.name] = site.book.baseline.toState()
+      if (site.book.hasWishes) signatures[site.name] = site.book.toState()
       if (site.baseline.uses > 0) baselines[site.name] = site.baseline.toState()
       const rows = site.routes.rows()
       if (rows.length > 0) routes[site.name] = rows
@@ -262,6 +353,8 @@ export class Brain {
       decisions: this.#decisions.list(),
       baselines,
       routes,
+      traits,
+      signatures,
     }
   }
 
@@ -277,6 +370,8 @@ export class Brain {
       (typeof kept === 'object' && kept !== null ? kept : {}) as Record<string, unknown>
     const baselines = bySite(state.baselines)
     const routes = bySite(state.routes)
+    const traits = bySite(state.traits)
+    const signatures = bySite(state.signatures)
     let key = options.key
     const found = new Map<string, Baseline>()
     for (const name of options.sites) {
@@ -285,8 +380,11 @@ export class Brain {
       key ??= baseline?.key
     }
     const brain = new Brain({ sites: options.sites, ...(key ? { key } : {}) }, nowMs)
-    for (const [name, site] of brain.#sites)
+    for (const [name, site] of brain.#sites) {
       if (Object.hasOwn(routes, name)) site.routes.restore(routes[name])
+      if (Object.hasOwn(traits, name)) site.book.restoreBaseline(traits[name])
+      if (Object.hasOwn(signatures, name)) site.book.restore(signatures[name], nowMs)
+    }
     for (const [name, baseline] of found) {
       const site = brain.#sites.get(name)!
       if (baseline.key.k0 !== brain.#key.k0 || baseline.key.k1 !== brain.#key.k1) continue
@@ -314,20 +412,64 @@ export class Brain {
 
   /** Learns what is old enough, if the calm has lasted until now. */
   #learn(site: Site, nowMs: number): void {
-    // What passes because somebody said so is not calm weather.
-    if (this.#policy.postures[site.name] !== 'calm' || this.#attack !== 'auto' || this.#bypass) {
+    // What passes because somebody said so is not calm weather, nor is a calm that a signature brought.
+    const isCalm = this.#policy.postures[site.name] === 'calm' && !site.book.isActing
+    if (!isCalm || this.#attack !== 'auto' || this.#bypass) {
       site.pending = []
       site.arriving = []
+      site.pendingTraits = []
+      site.arrivingTraits = []
       return
     }
     site.pending.push(site.arriving)
     site.arriving = []
+    site.pendingTraits.push(site.arrivingTraits)
+    site.arrivingTraits = []
     if (site.pending.length <= LEARN_DELAY_TICKS) return
+    for (const sample of site.pendingTraits.shift() ?? [])
+      if (!site.book.isMarked(sample.traits)) site.book.baseline.add(sample, nowMs)
     site.baseline.learn(site.pending.shift()!, nowMs)
     const sinceMs = nowMs - site.publishedAtMs
     const grown = site.baseline.uses > site.publishedUses * 1.25
     if (sinceMs < 0 || sinceMs >= PUBLISH_EVERY_MS || (grown && sinceMs >= PUBLISH_SOONEST_MS))
       this.#publish(site, nowMs)
+  }
+
+  /** Strained sites, and those where something is in force, in the order of how long they have waited. */
+  #mine(nowMs: number): void {
+    const acts = !this.#bypass && this.#attack !== 'off'
+    let room = MOST_MINED_PER_TICK
+    const longestFirst = [...this.#sites.values()].sort((a, b) => a.book.minedAtMs - b.book.minedAtMs)
+    for (const { name, book } of longestFirst) {
+      const posture = this.#policy.postures[name]
+      const isStrained = acts && (posture === 'strained' || posture === 'flooded')
+      const before = book.minedAtMs
+      if (book.tick(nowMs, isStrained, room > 0)) this.#changed()
+      if (book.minedAtMs !== before) room--
+    }
+  }
+
+  #newBook(siteCount: number): SignatureBook {
+    const capacity = Math.max(1024, Math.min(MAX_VECTORS, Math.floor(ALL_VECTORS / siteCount)))
+    const samplesPerTick = Math.max(
+      64,
+      Math.min(SAMPLES_PER_TICK, Math.floor(ALL_SAMPLES_PER_TICK / siteCount)),
+    )
+    return new SignatureBook(new TraitBaseline({ capacity }), Math.random, { samplesPerTick })
+  }
+
+  /** What the operator wants of a signature, on each site that knows it. */
+  #onSites<T>(id: string, site: string | undefined, wish: (book: SignatureBook) => T): T[] {
+    const of = [...this.#sites.values()].filter(({ name }) => site === undefined || name === site)
+    if (of.length === 0) throw new SignatureWishError(`there is no site ${site?.slice(0, 253)}`)
+    const knowing = of.filter(({ book }) => book.has(id))
+    if (knowing.length === 0)
+      throw new SignatureWishError(
+        `there is no signature ${id.slice(0, 40)}; \`digue signatures\` shows those there are`,
+      )
+    const done = knowing.map(({ book }) => wish(book))
+    this.#changed()
+    return done
   }
 
   #publish(site: Site, nowMs: number): void {
@@ -381,6 +523,7 @@ export class Brain {
       networks: topNetworks(site),
       baselineRequests: site.baseline.uses,
       hasBaseline: site.weights.hasBaseline,
+      signatures: site.book.summary(),
     }
   }
 
@@ -400,12 +543,16 @@ export class Brain {
     const postures: Record<string, Posture> = {}
     for (const site of this.#sites.values())
       postures[site.name] = this.#attack === 'on' ? 'flooded' : site.machine.posture
+    const signatures: Record<string, SiteSignatures> = {}
+    for (const { name, book } of this.#sites.values())
+      if (book.published.signatures.length > 0) signatures[name] = book.published
     return {
       serial: this.#serial,
       bypass: this.#bypass,
       attack: this.#attack,
       postures,
       decisions: this.#decisions.list(),
+      signatures,
     }
   }
 }
@@ -418,6 +565,22 @@ function addCalm(site: Site, calm: readonly CalmShare[]): void {
     if (site.arriving.length < MAX_PENDING) site.arriving.push(use)
     else site.calmLost++
   }
+}
+
+function addCalmTraits(site: Site, samples: readonly TraitSample[]): void {
+  for (const sample of samples) {
+    // Whom the operator lets in no signature touches.
+    if (sample.lane === 'operator') continue
+    if (site.arrivingTraits.length < MAX_PENDING_TRAITS) site.arrivingTraits.push(sample)
+    else site.calmLost++
+  }
+}
+
+/** Requests of those who have shown effort, history or patience. */
+function provenIn({ tallies }: SiteReport): number {
+  let proven = 0
+  for (const { lane, count } of tallies) if (lane !== 'unproven' && lane !== 'operator') proven += count
+  return proven
 }
 
 function bounds(slots: number): { maxAsns: number; maxPrefixes: number; maxSubscribers: number } {

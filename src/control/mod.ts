@@ -14,8 +14,16 @@ export {
   type TraitSample,
 } from './policy.ts'
 export { PostureMachine, type TickFigures } from './posture.ts'
-export { SignatureBook } from './signatures/signature-book.ts'
-export { TraitBaseline, type TraitBaselineState } from './signatures/trait-baseline.ts'
+export {
+  type Forbidden,
+  type HeldBack,
+  type PublishedSignature,
+  SignatureBook,
+  type SignaturesStatus,
+  type SignaturesSummary,
+  SignatureWishError,
+} from './signatures/signature-book.ts'
+export { type CalmSample, TraitBaseline, type TraitBaselineState } from './signatures/trait-baseline.ts'
 export { StateFile } from './state-file.ts'
 export type { BrainStatus, SiteStatus, SourceNetwork } from './status.ts'
 export type { MinuteFigures, SiteTotals, Total } from './totals.ts'

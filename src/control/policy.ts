@@ -37,6 +37,8 @@ export interface Policy {
   readonly decisions: readonly Decision[]
   /** By site name; a site that is not there has none. */
   readonly signatures?: Readonly<Record<string, SiteSignatures>>
+  /** Somebody tries a rule out: records say what requests looked like (`ExchangeRecord.look`). */
+  readonly wantsLooks?: boolean
 }
 
 /** One request of a sample: who, by what right, and what it looked like. */

@@ -1,6 +1,7 @@
 /** What the brain can say of itself, and the one sentence that explains each site. */
 import type { Policy, Posture, SiteReport } from './policy.ts'
 import { OVERLOAD_DELAY_MS } from './posture.ts'
+import type { SignaturesSummary } from './signatures/signature-book.ts'
 import type { MinuteFigures } from './totals.ts'
 
 /** A network among the recorded requests of the last half to full minute. Relays, not authors. */
@@ -28,6 +29,7 @@ export interface SiteStatus {
   /** Requests the baseline was learned from. */
   readonly baselineRequests: number
   readonly hasBaseline: boolean
+  readonly signatures: SignaturesSummary
 }
 
 export interface BrainStatus {

@@ -76,9 +76,13 @@ export class BaselineView {
   /** Values that calm weather showed, '' among them; undefined when they are too many to tell edges. */
   familiar(trait: TraitName): readonly string[] | undefined {
     const values = this.#byValue[COLUMN[trait]]!
-    if (values.size > MOST_FAMILIAR || this.#known[COLUMN[trait]]!.count === 0) return undefined
+    if (!this.canBeUnfamiliar(COLUMN[trait])) return undefined
     // What is not there may be what nobody knows: it is never called unfamiliar.
     return values.has('') ? [...values.keys()] : ['', ...values.keys()]
+  }
+
+  canBeUnfamiliar(column: number): boolean {
+    return this.#byValue[column]!.size <= MOST_FAMILIAR && this.#known[column]!.count > 0
   }
 
   isFamiliar(column: number, value: string): boolean {

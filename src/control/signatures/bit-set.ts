@@ -17,7 +17,7 @@ export class BitSet {
 
   get count(): number {
     let total = 0
-    for (const word of this.words) total += bitsIn(word)
+    for (let i = 0; i < this.words.length; i++) total += bitsIn(this.words[i]!)
     return total
   }
 

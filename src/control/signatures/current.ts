@@ -11,8 +11,10 @@ import type { TraitSample } from '../policy.ts'
 
 export const WINDOW_MS = 5000
 const TICK_MS = 250
-/** 5,000 clients in 5 s with one thread; more threads share it. */
-const SAMPLES_PER_TICK = 512
+/** Some 5,000 clients in 5 s, however many threads. */
+export const SAMPLES_PER_TICK = 512
+/** Texts held for comparing; beyond this they are gathered anew. */
+const MAX_INTERNED = 65_536
 
 /** One client as it is now. */
 export interface CurrentClient {
@@ -33,11 +35,16 @@ interface Tick {
 export class CurrentWindow {
   readonly #random: () => number
   #ticks: Tick[] = []
+  /** Each text once: what is compared with it again and again is then the same object, and need not be read. */
+  #interned = new Map<string, string>()
   /** Samples that found no room. */
   lost = 0
 
-  constructor(random: () => number = Math.random) {
+  readonly #perTick: number
+
+  constructor(random: () => number = Math.random, samplesPerTick = SAMPLES_PER_TICK) {
     this.#random = random
+    this.#perTick = samplesPerTick
   }
 
   add(samples: readonly TraitSample[], nowMs: number): void {
@@ -52,11 +59,11 @@ export class CurrentWindow {
       // Whom the operator lets in no signature touches.
       if (sample.lane === 'operator') continue
       tick.seen++
-      if (tick.samples.length < SAMPLES_PER_TICK) tick.samples.push(sample)
+      if (tick.samples.length < this.#perTick) tick.samples.push(this.#intern(sample))
       else {
         this.lost++
         const at = Math.floor(this.#random() * tick.seen)
-        if (at < SAMPLES_PER_TICK) tick.samples[at] = sample
+        if (at < this.#perTick) tick.samples[at] = this.#intern(sample)
       }
     }
   }
@@ -83,6 +90,16 @@ export class CurrentWindow {
       traits,
       isProven,
     }))
+  }
+
+  #intern(sample: TraitSample): TraitSample {
+    if (this.#interned.size > MAX_INTERNED) this.#interned = new Map()
+    const textOf = (text: string): string => {
+      const known = this.#interned.get(text)
+      if (known === undefined) this.#interned.set(text, text)
+      return known ?? text
+    }
+    return { ...sample, subscriber: textOf(sample.subscriber), traits: sample.traits.map(textOf) }
   }
 
   #forget(number: number): void {

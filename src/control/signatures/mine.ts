@@ -47,6 +47,12 @@ const NEARLY = 0.9
 const LEAST_WITNESSES = 3
 const MOST_PROVEN_SHARE = 0.01
 const MOST_REGULAR_SHARE = 0.1
+/** A part of a set that was held back must have so few witnesses of so many that would be there by chance. */
+const FEW_OF_EXPECTED = 0.1
+const ENOUGH_EXPECTED = 10
+const REGULARS_ASKED = 400
+/** From some six times the visitors on that calm weather cannot tell from none. */
+const WORTH_REFINING = 2
 /** Bounds of work, for values made up to be many: the most frequent are looked at. */
 const MOST_ITEMS = 64
 const MOST_SETS = 512
@@ -151,35 +157,54 @@ class Miner {
   /** Terms that enough clients show, the most frequent first. */
   #items(): Item[] {
     const items: Item[] = []
-    const size = this.#clients.length
-    for (let column = 0; column < TRAITS.length; column++) {
-      const trait = TRAITS[column]!.name
-      const counts = new Map<string, number>()
-      for (const { traits } of this.#clients) {
-        const value = traits[column] ?? ''
-        counts.set(value, (counts.get(value) ?? 0) + 1)
-      }
-      for (const [value, count] of counts) {
-        if (count < this.#least || (value === '' && !CAN_BE_ABSENT[column])) continue
-        // A client that shows the very mark of "unfamiliar" must not be taken for all others.
-        if (value === UNFAMILIAR) continue
-        const bits = new BitSet(size)
-        for (let i = 0; i < size; i++) if ((this.#clients[i]!.traits[column] ?? '') === value) bits.add(i)
-        items.push({ column, term: { trait, value }, bits, count })
-      }
-      if (this.#view.familiar(trait) === undefined) continue
-      const bits = new BitSet(size)
-      let count = 0
-      for (let i = 0; i < size; i++) {
-        if (this.#view.isFamiliar(column, this.#clients[i]!.traits[column] ?? '')) continue
-        bits.add(i)
-        count++
-      }
-      if (count >= this.#least) items.push({ column, term: { trait, value: UNFAMILIAR }, bits, count })
-    }
+    for (let column = 0; column < TRAITS.length; column++) items.push(...this.#itemsOf(column))
     items.sort((a, b) => b.count - a.count)
     this.#leftOut += Math.max(0, items.length - MOST_ITEMS)
     return items.slice(0, MOST_ITEMS).sort((a, b) => a.column - b.column)
+  }
+
+  #itemsOf(column: number): Item[] {
+    const trait = TRAITS[column]!.name
+    const size = this.#clients.length
+    // Each value gets a number at first sight: all that follows is about numbers.
+    const numbers = new Map<string, number>()
+    const counts: number[] = []
+    const numberOf = new Uint16Array(size)
+    for (let i = 0; i < size; i++) {
+      const value = this.#clients[i]!.traits[column] ?? ''
+      let number = numbers.get(value)
+      if (number === undefined) {
+        numbers.set(value, (number = counts.length))
+        counts.push(0)
+      }
+      counts[number]!++
+      numberOf[i] = number
+    }
+    const items: Item[] = []
+    const byNumber = new Map<number, BitSet>()
+    const canBeUnfamiliar = this.#view.canBeUnfamiliar(column)
+    const unfamiliar = new Uint8Array(counts.length)
+    let unfamiliarCount = 0
+    for (const [value, number] of numbers) {
+      const count = counts[number]!
+      if (canBeUnfamiliar && !this.#view.isFamiliar(column, value)) {
+        unfamiliar[number] = 1
+        unfamiliarCount += count
+      }
+      if (count < this.#least || (value === '' && !CAN_BE_ABSENT[column])) continue
+      // A client that shows the very mark of "unfamiliar" must not be taken for all others.
+      if (value === UNFAMILIAR) continue
+      const bits = new BitSet(size)
+      byNumber.set(number, bits)
+      items.push({ column, term: { trait, value }, bits, count })
+    }
+    if (unfamiliarCount >= this.#least) {
+      const bits = new BitSet(size)
+      for (let i = 0; i < size; i++) if (unfamiliar[numberOf[i]!] === 1) bits.add(i)
+      items.push({ column, term: { trait, value: UNFAMILIAR }, bits, count: unfamiliarCount })
+    }
+    if (byNumber.size > 0) for (let i = 0; i < size; i++) byNumber.get(numberOf[i]!)?.add(i)
+    return items
   }
 
   /** All frequent sets of these items, one of a trait at most, beginning with each of `from`. */
@@ -199,8 +224,8 @@ class Miner {
             this.#leftOut++
             continue
           }
+          if (bits !== undefined && bits.countAnd(item.bits) < this.#least) continue
           const both = bits === undefined ? item.bits : bits.and(item.bits)
-          if (bits !== undefined && both.count < this.#least) continue
           sets.push([...set, item])
           next.push({ items: sets.at(-1)!, bits: both })
         }
@@ -236,7 +261,7 @@ class Miner {
 
   /** What a client asks for, and where it is, may make a set rarer among visitors. */
   #refine(candidate: Candidate, rest: readonly Item[]): void {
-    if (candidate.touch === 0) return
+    if (candidate.touch < WORTH_REFINING) return
     const { items } = candidate
     // Narrowing terms are put into the order of traits, wherever they belong.
     for (const extra of this.#grow([[]], rest, MOST_TERMS - items.length)) {
@@ -286,6 +311,10 @@ class Miner {
     const proven = new Set<string>()
     const fitting = new Set<string>()
     let regulars = 0
+    let asked = 0
+    // Hashing what a client shows is dear: some hundreds of them tell a tenth from a hundredth.
+    const stride = Math.max(1, Math.floor(candidate.fits / REGULARS_ASKED))
+    let fitted = 0
     for (let i = 0; i < this.#clients.length; i++) {
       const client = this.#clients[i]!
       const fits = candidate.bits.has(i)
@@ -294,17 +323,37 @@ class Miner {
         proven.add(client.prefix)
         if (fits) fitting.add(client.prefix)
       }
-      if (fits && this.#options.isRegular(client)) regulars++
+      if (!fits || fitted++ % stride !== 0) continue
+      asked++
+      if (this.#options.isRegular(client)) regulars++
     }
-    if (fitting.size >= LEAST_WITNESSES && fitting.size > MOST_PROVEN_SHARE * proven.size) {
+    const isProven = fitting.size >= LEAST_WITNESSES && fitting.size > MOST_PROVEN_SHARE * proven.size
+    if (isProven || this.#inherits(candidate, 'proven', fitting.size)) {
       this.#hold(candidate, 'proven', fitting.size, proven.size)
       return undefined
     }
-    if (regulars >= LEAST_WITNESSES && regulars >= MOST_REGULAR_SHARE * candidate.fits) {
-      this.#hold(candidate, 'regulars', regulars, candidate.fits)
+    const isRegular = regulars >= LEAST_WITNESSES && regulars >= MOST_REGULAR_SHARE * asked
+    if (
+      isRegular ||
+      this.#inherits(candidate, 'regulars', (regulars * candidate.fits) / Math.max(1, asked))
+    ) {
+      this.#hold(candidate, 'regulars', regulars, asked)
       return undefined
     }
     return { provenFits: fitting.size, proven: proven.size }
+  }
+
+  /**
+   * A wider set was held back, and this part of it is not known to be another kind of clients: cut into pieces
+   * small enough, whatever fits visitors would have fewer than three witnesses in each.
+   */
+  #inherits({ items, fits }: Candidate, why: HeldBackWhy, witnesses: number): boolean {
+    return this.#heldBack.some((wider) => {
+      if (wider.why !== why || wider.items.length >= items.length) return false
+      if (!wider.items.every((item) => items.includes(item))) return false
+      const expected = (wider.witnesses * fits) / (why === 'regulars' ? wider.witnessesOf : wider.fits)
+      return expected < ENOUGH_EXPECTED || witnesses > FEW_OF_EXPECTED * expected
+    })
   }
 
   #hold(candidate: Candidate, why: HeldBackWhy, witnesses = 0, witnessesOf = 0): void {

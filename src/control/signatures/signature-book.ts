@@ -15,14 +15,16 @@ import { BoundedMap } from '#kit'
 import {
   type Effect,
   type Signature,
+  SignatureMatcher,
   type SiteSignatures,
   signatureId,
   type Term,
   TRAITS,
+  type Traits,
   UNFAMILIAR,
 } from '#recognise'
 import type { SignatureTally, TraitSample } from '../policy.ts'
-import { type CurrentClient, CurrentWindow } from './current.ts'
+import { type CurrentClient, CurrentWindow, SAMPLES_PER_TICK } from './current.ts'
 import {
   type FoundSet,
   type HeldBackSet,
@@ -32,12 +34,13 @@ import {
   MOST_SIGNATURES,
   mine,
 } from './mine.ts'
-import type { TraitBaseline } from './trait-baseline.ts'
+import { TraitBaseline } from './trait-baseline.ts'
 import { CAN_BE_ABSENT, COLUMN } from './trait-columns.ts'
 import { heldBackText, percent, reasonText, termsText } from './words.ts'
 
 export const MINE_EVERY_MS = 500
 export const EXPIRY_MS = 60_000
+const RENEW_EVERY_MS = 5000
 export const PIN_MS = 24 * 3_600_000
 export const MAX_PINNED = 32
 export const MAX_FORBIDDEN = 1000
@@ -68,19 +71,30 @@ export interface Forbidden {
   readonly atMs: number
 }
 
-/** What an operator sees. */
-export interface SignaturesStatus {
-  readonly published: readonly (Signature & { readonly requests: number; readonly proven: number })[]
+export interface PublishedSignature extends Signature {
+  /** Requests that fitted it since it was published, and those of them that had shown effort or history. */
+  readonly requests: number
+  readonly proven: number
+}
+
+export interface SignaturesSummary {
+  /** The widest first. */
+  readonly published: readonly PublishedSignature[]
   readonly heldBack: readonly HeldBack[]
-  readonly forbidden: readonly Forbidden[]
+  readonly forbidden: number
   /** Vectors and distinct clients of the calm baseline, and whether that is enough to mine with. */
   readonly calmVectors: number
   readonly calmClients: number
   readonly isReady: boolean
-  /** Signatures withdrawn since the start, and sets or samples that were too many to look at. */
+  /** Since the start: signatures withdrawn, sets that were too many to look at, samples without room. */
   readonly withdrawn: number
   readonly leftOut: number
   readonly samplesLost: number
+}
+
+/** All that an operator can see of a site's signatures. */
+export interface SignaturesStatus extends Omit<SignaturesSummary, 'forbidden'> {
+  readonly forbidden: readonly Forbidden[]
 }
 
 export interface SignatureBookState {
@@ -99,6 +113,8 @@ interface Entry {
   proven: number
   /** In this stretch of WEIGH_MS. */
   provenNow: number
+  /** When clients were last asked whether they fit. */
+  seenAtMs: number
 }
 
 export class SignatureBook {
@@ -113,12 +129,17 @@ export class SignatureBook {
   #weighedAtMs = Number.NEGATIVE_INFINITY
   #provenNow = 0
   #published: SiteSignatures = { signatures: [], familiar: {} }
+  #matcher = new SignatureMatcher(this.#published)
   #withdrawals = 0
   #leftOut = 0
 
-  constructor(baseline: TraitBaseline, random?: () => number) {
+  constructor(
+    baseline: TraitBaseline,
+    random: () => number = Math.random,
+    { samplesPerTick = SAMPLES_PER_TICK }: { readonly samplesPerTick?: number } = {},
+  ) {
     this.baseline = baseline
-    this.#window = new CurrentWindow(random)
+    this.#window = new CurrentWindow(random, samplesPerTick)
   }
 
   /** In force: what edges need. The same object until something changes. */
@@ -130,6 +151,16 @@ export class SignatureBook {
   get isActing(): boolean {
     for (const { signature } of this.#entries.values()) if (!signature.isPinned) return true
     return false
+  }
+
+  /** When it mined last, ms since the epoch. */
+  get minedAtMs(): number {
+    return this.#minedAtMs
+  }
+
+  /** It fits a signature in force: a visitor's, as far as one can tell, it is not. */
+  isMarked(traits: Traits): boolean {
+    return this.#matcher.match(traits) !== undefined
   }
 
   /** Samples of what is here now, in any weather. */
@@ -165,20 +196,22 @@ export class SignatureBook {
     return withdrew
   }
 
-  /** Mines when it is time; true when what is in force changed. */
-  tick(nowMs: number, isStrained: boolean): boolean {
+  /** Mines when it is time and `mayMine` gives it leave; true when what is in force changed. */
+  tick(nowMs: number, isStrained: boolean, mayMine = true): boolean {
     const expired = this.#expire(nowMs)
+    const heldBackSinceMs = nowMs - this.#heldBackAtMs
+    if (heldBackSinceMs >= EXPIRY_MS || heldBackSinceMs < 0) this.#heldBack = []
     const sinceMs = nowMs - this.#minedAtMs
     // A clock that was set back must not stop it.
     const isDue = sinceMs >= MINE_EVERY_MS || sinceMs < 0
-    if (!isDue || (!isStrained && this.#entries.size === 0)) {
+    if (!isDue || !mayMine || (!isStrained && this.#entries.size === 0)) {
       if (expired) this.#publish()
       return expired
     }
     this.#minedAtMs = nowMs
     const clients = this.#window.clients(nowMs)
-    const renewed = this.#renew(clients, nowMs)
     const found = isStrained && this.#mine(clients, nowMs)
+    const renewed = this.#renew(clients, nowMs)
     if (expired || renewed || found) this.#publish()
     return expired || renewed || found
   }
@@ -246,23 +279,31 @@ export class SignatureBook {
     return this.#entries.has(id) || this.#forbidden.has(id) || this.#heldBack.some((held) => held.id === id)
   }
 
-  status(nowMs: number): SignaturesStatus {
-    const view = this.baseline.view()
+  /** The operator has said something that must survive a restart. */
+  get hasWishes(): boolean {
+    return this.#forbidden.size > 0 || [...this.#entries.values()].some(({ signature }) => signature.isPinned)
+  }
+
+  summary(): SignaturesSummary {
     return {
       published: Array.from(this.#entries.values(), ({ signature, requests, proven }) => ({
         ...signature,
         requests,
         proven,
       })).sort((a, b) => b.support - a.support),
-      heldBack: nowMs - this.#heldBackAtMs < EXPIRY_MS ? this.#heldBack : [],
-      forbidden: [...this.#forbidden.values()],
-      calmVectors: view.size,
-      calmClients: view.clients,
-      isReady: view.isReady,
+      heldBack: this.#heldBack,
+      forbidden: this.#forbidden.size,
+      calmVectors: this.baseline.size,
+      calmClients: this.baseline.clients,
+      isReady: this.baseline.isReady,
       withdrawn: this.#withdrawals,
       leftOut: this.#leftOut,
       samplesLost: this.#window.lost + this.baseline.lost,
     }
+  }
+
+  status(): SignaturesStatus {
+    return { ...this.summary(), forbidden: [...this.#forbidden.values()] }
   }
 
   toState(): SignatureBookState {
@@ -274,6 +315,13 @@ export class SignatureBook {
     }
   }
 
+  /** Takes over what was learned before a restart; false when it is not understood. */
+  restoreBaseline(kept: unknown): boolean {
+    const baseline = TraitBaseline.fromState(kept, { capacity: this.baseline.capacity })
+    if (baseline !== undefined) this.baseline = baseline
+    return baseline !== undefined
+  }
+
   /** Takes over what the operator said before a restart; what is not understood is left out. */
   restore(kept: unknown, nowMs: number): void {
     if (typeof kept !== 'object' || kept === null) return
@@ -282,7 +330,7 @@ export class SignatureBook {
       if (isForbidden(one)) this.#forbidden.set(one.id, one)
     for (const one of Array.isArray(pinned) ? pinned.slice(0, MAX_PINNED) : [])
       if (isPinned(one) && one.expiresAtMs > nowMs)
-        this.#entries.set(one.id, { signature: one, requests: 0, proven: 0, provenNow: 0 })
+        this.#entries.set(one.id, { signature: one, requests: 0, proven: 0, provenNow: 0, seenAtMs: nowMs })
     this.#publish()
   }
 
@@ -318,7 +366,7 @@ export class SignatureBook {
       visitors: held.baseline,
       reason: `Pinned by you although it was held back. ${held.reason}`,
     }
-    this.#entries.set(id, { signature, requests: 0, proven: 0, provenNow: 0 })
+    this.#entries.set(id, { signature, requests: 0, proven: 0, provenNow: 0, seenAtMs: nowMs })
     this.#withdrawn.delete(id)
     this.#heldBack = this.#heldBack.filter((one) => one !== held)
     this.#publish()
@@ -338,6 +386,9 @@ export class SignatureBook {
     const least = Math.max(LEAST_FITTING, Math.ceil(clients.length * LEAST_SUPPORT))
     for (const entry of this.#entries.values()) {
       const { signature } = entry
+      const sinceMs = nowMs - entry.seenAtMs
+      if (sinceMs < RENEW_EVERY_MS && sinceMs >= 0) continue
+      entry.seenAtMs = nowMs
       const fits = clients.filter((client) => this.#fits(signature.terms, client)).length
       if (fits < least) continue
       const support = fits / clients.length
@@ -383,6 +434,7 @@ export class SignatureBook {
           requests: 0,
           proven: 0,
           provenNow: 0,
+          seenAtMs: nowMs,
         })
       else {
         const isOld = entry.signature.expiresAtMs - nowMs < EXPIRY_MS / 2
@@ -391,6 +443,7 @@ export class SignatureBook {
           ...signatureOf(id, found, publishedAtMs, nowMs),
           ...(isOld ? {} : { expiresAtMs }),
         }
+        entry.seenAtMs = nowMs
         if (!isOld) continue
       }
       changed = true
@@ -426,6 +479,7 @@ export class SignatureBook {
       if (values !== undefined) familiar[name] = values
     }
     this.#published = { signatures, familiar }
+    this.#matcher = new SignatureMatcher(this.#published)
   }
 }
 

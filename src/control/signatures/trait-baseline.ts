@@ -19,7 +19,7 @@
  */
 import { BoundedMap, type HashKey, hash32, randomHashKey } from '#kit'
 import { LONGEST_TRAIT, TRAITS, type TraitName, type Traits } from '#recognise'
-import { BaselineView } from './baseline-view.ts'
+import { BaselineView, LEAST_CLIENTS } from './baseline-view.ts'
 import { CAN_BE_ABSENT, handwritingOf } from './trait-columns.ts'
 
 export const MAX_VECTORS = 4096
@@ -41,6 +41,9 @@ const REGULARS = 16_384
 const MAX_INTERNED = 16_384
 /** All values together in a kept state, characters. */
 const MAX_STATE_CHARACTERS = 2_000_000
+/** One in so many vectors is new: the state is made anew. */
+const WORTH_KEEPING = 64
+const MINUTE_MS = 60_000
 
 /** One client's request in calm weather. */
 export interface CalmSample {
@@ -54,6 +57,8 @@ export interface TraitBaselineOptions {
   readonly key?: HashKey
   /** 0 to 1; Math.random unless a test gives its own. */
   readonly random?: () => number
+  /** Most vectors; `MAX_VECTORS` unless many sites share the room. */
+  readonly capacity?: number
 }
 
 /** As kept in the state directory. */
@@ -63,7 +68,7 @@ export interface TraitBaselineState {
   readonly traits: readonly string[]
   /** All values once. */
   readonly values: readonly string[]
-  /** Place in `values` for each trait, -1 for one that is unknown; then asn, prefix, client, time, rank. */
+  /** Place in `values` for each trait, -1 for one that is unknown; then asn, prefix, client, minute, rank. */
   readonly vectors: readonly (readonly number[])[]
 }
 
@@ -82,6 +87,7 @@ export interface CalmVector {
 export class TraitBaseline {
   readonly key: HashKey
   readonly #random: () => number
+  readonly capacity: number
   #vectors: CalmVector[] = []
   readonly #byClient = new Map<number, number>()
   readonly #byPrefix = new Map<number, number>()
@@ -95,16 +101,30 @@ export class TraitBaseline {
   readonly #regulars = new Uint32Array(REGULARS)
   #interned = new Map<string, string>()
   #view: BaselineView | undefined
+  #state: TraitBaselineState | undefined
+  /** Vectors that are not in `#state`. */
+  #changes = 0
   /** Clients that an hour had no room for. */
   lost = 0
 
   constructor(options: TraitBaselineOptions = {}) {
     this.key = options.key ?? randomHashKey()
     this.#random = options.random ?? Math.random
+    this.capacity = Math.min(MAX_VECTORS, options.capacity ?? MAX_VECTORS)
   }
 
   get size(): number {
     return this.#vectors.length
+  }
+
+  /** Distinct clients among them. */
+  get clients(): number {
+    return this.#byClient.size
+  }
+
+  /** Enough to say of what nobody showed that hardly anybody does. */
+  get isReady(): boolean {
+    return this.clients >= LEAST_CLIENTS
   }
 
   /** Vectors of one network, for tests and for who wants to know. */
@@ -168,7 +188,16 @@ export class TraitBaseline {
     return this.#view
   }
 
+  /** While little has changed, the state made before: making one takes some milliseconds. */
   toState(): TraitBaselineState {
+    if (this.#state === undefined || this.#changes > this.#vectors.length / WORTH_KEEPING) {
+      this.#state = this.#makeState()
+      this.#changes = 0
+    }
+    return this.#state
+  }
+
+  #makeState(): TraitBaselineState {
     const places = new Map<string, number>()
     const values: string[] = []
     let characters = 0
@@ -191,7 +220,7 @@ export class TraitBaseline {
         asn,
         prefix,
         client,
-        atMs,
+        Math.floor(atMs / MINUTE_MS),
         Number(rank.toFixed(4)),
       ])
     }
@@ -201,7 +230,7 @@ export class TraitBaseline {
   /** The baseline kept in `state`; undefined when it is not one. Vectors that are none are left out. */
   static fromState(
     state: unknown,
-    options: Pick<TraitBaselineOptions, 'random'> = {},
+    options: Omit<TraitBaselineOptions, 'key'> = {},
   ): TraitBaseline | undefined {
     if (typeof state !== 'object' || state === null) return undefined
     const { key, traits, values, vectors } = state as Partial<Record<string, unknown>>
@@ -211,17 +240,23 @@ export class TraitBaseline {
     const baseline = new TraitBaseline({ ...options, key: { k0: k0!, k1: k1! } })
     // A trait that this version has and the state has not is unknown.
     const columns = TRAITS.map(({ name }) => traits.indexOf(name))
-    for (const row of vectors.slice(0, MAX_VECTORS) as unknown[]) {
+    for (const row of vectors.slice(0, baseline.capacity) as unknown[]) {
       if (!Array.isArray(row) || row.length !== traits.length + 5 || !row.every(Number.isFinite)) continue
       const numbers = row as number[]
-      const [asn, prefix, client, atMs, rank] = numbers.slice(-5) as [number, number, number, number, number]
+      const [asn, prefix, client, minute, rank] = numbers.slice(-5) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+      ]
       let unknown = 0
       const vector = columns.map((column, i) => {
         const value = column === -1 ? undefined : values[numbers[column]!]
         if (value === undefined || value.length > LONGEST_TRAIT) unknown |= 1 << i
         return value?.slice(0, LONGEST_TRAIT) ?? ''
       })
-      baseline.#insert({ traits: vector, unknown, asn, prefix, client, atMs, rank })
+      baseline.#insert({ traits: vector, unknown, asn, prefix, client, atMs: minute * MINUTE_MS, rank })
     }
     return baseline
   }
@@ -235,6 +270,7 @@ export class TraitBaseline {
     this.#vectors.push(vector)
     this.#count(vector, 1)
     this.#view = undefined
+    this.#changes++
   }
 
   #count(vector: CalmVector, by: 1 | -1): void {
@@ -259,7 +295,7 @@ export class TraitBaseline {
     // Without network data every client is of network 0.
     if (asn !== 0 && (this.#byAsn.get(asn) ?? 0) >= mostPerAsn(this.size))
       return this.#replaceWorst(`a${asn}`, newcomer, (vector) => vector.asn === asn)
-    if (this.size < MAX_VECTORS) return true
+    if (this.size < this.capacity) return true
     const part = this.#byPart.indexOf(Math.max(...this.#byPart))
     if (part === partOf(newcomer))
       return this.#replaceWorst(`t${part}`, newcomer, (vector) => partOf(vector) === part)
