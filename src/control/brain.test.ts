@@ -248,7 +248,8 @@ const tool = { tls: 't13d_tool', order: '1-2-77', agent: 'curl' }
 test('a flood’s handwriting is in the policy within a second, and the baseline learns nothing of it', () => {
   const random = seeded(1)
   const life = new Life()
-  life.ticks(800, visitors(random))
+  const people = visitors(random)
+  life.ticks(800, people)
   assert.ok(life.brain.signatures(SITE)!.isReady)
   let bots = 0
   const flooded = (): EdgeReport => ({
@@ -277,9 +278,9 @@ test('a flood’s handwriting is in the policy within a second, and the baseline
   assert.equal(life.brain.signatures(SITE)!.calmVectors, calmVectors)
   assert.equal(life.brain.weights(SITE)!.asn(666), 0)
   // A minute after the flood it is gone, and calm weather is learned again.
-  life.ticks(300, visitors(random))
+  life.ticks(300, people)
   assert.equal(life.brain.policy.signatures?.[SITE], undefined)
-  life.ticks(60, visitors(random))
+  life.ticks(60, people)
   assert.ok(life.brain.signatures(SITE)!.calmVectors > calmVectors)
 })
 
