@@ -6,8 +6,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import { type FieldLines, fieldList, fieldValue, type RequestHead } from '#http'
-import { type ByteRange, rangesOf } from './range.ts'
-import type { Form, Stored } from './stored.ts'
+import { type ByteRange, contentRange, rangesOf } from './range.ts'
+import type { Stored } from './stored.ts'
 import { ifRangeHolds, isNotModified } from './validator.ts'
 import { codingsOf } from './vary.ts'
 
@@ -59,7 +59,10 @@ export function serve(
       body: NOTHING,
     }
   }
-  const range = status === 200 && request.method === 'GET' ? fieldValue(request.fields, 'range') : undefined
+  const range =
+    (status === 200 || status === 206) && request.method === 'GET'
+      ? fieldValue(request.fields, 'range')
+      : undefined
   if (range !== undefined && fieldList(request.fields, 'range') === range) {
     const part = servePart(stored, request, { range, own })
     if (part !== undefined) return part
@@ -95,27 +98,36 @@ function servePart(
   { range, own }: { range: string; own: FieldLines },
 ): Served | undefined {
   const { body } = stored.response
+  if (stored.part !== undefined) {
+    const within = stored.within(range)
+    return within && serveOne(stored, within, own)
+  }
   const ifRange = fieldValue(request.fields, 'if-range')
   if (ifRange !== undefined && !ifRangeHolds(ifRange, stored.validators)) return undefined
   const ranges = rangesOf(range, body.byteLength)
   if (ranges === undefined) return undefined
   const length = body.byteLength
-  const form: Form = 'origin'
   if (ranges.length === 0) {
     const fields = ['Content-Range', `bytes */${length}`, 'Content-Length', '0', ...own]
     return { status: 416, fields, body: NOTHING }
   }
   if (ranges.length > 1) return serveParts(stored, ranges, own)
-  const { from, to } = ranges[0]!
+  return serveOne(stored, ranges[0]!, own)
+}
+
+function serveOne(stored: Stored, range: ByteRange, own: FieldLines): Served {
+  const { from, to } = range
+  const { body } = stored.response
+  const { from: start, length } = stored.part ?? { from: 0, length: body.byteLength }
   const fields = [
-    ...withoutNames(stored.fieldsIn(form), NOT_IN_206),
+    ...withoutNames(stored.fieldsIn('origin'), NOT_IN_206),
     'Content-Range',
-    `bytes ${from}-${to - 1}/${length}`,
+    contentRange(range, length),
     'Content-Length',
     String(to - from),
     ...own,
   ]
-  return { status: 206, fields, body: body.subarray(from, to) }
+  return { status: 206, fields, body: body.subarray(from - start, to - start) }
 }
 
 function serveParts(stored: Stored, ranges: readonly ByteRange[], own: FieldLines): Served {

@@ -6,6 +6,7 @@ import { endToEndFields, type FieldLines, fieldValue, type RequestHead } from '#
 import { type Served, serve } from './answer.ts'
 import type { CacheRules } from './freshness.ts'
 import { cacheKey, invalidated, uriKey } from './key.ts'
+import { completed, completedBody, placed } from './part.ts'
 import { type Choice, choose } from './reuse.ts'
 import { storability } from './storable.ts'
 import { Stored } from './stored.ts'
@@ -65,6 +66,8 @@ export interface OriginAnswer {
 /** `dead`: the connection breaks. */
 export type Origin = (request: RequestHead, nowMs: number) => OriginAnswer | 'dead'
 
+const isConditional = (fields: FieldLines) => fields.some((name, i) => i % 2 === 0 && CONDITIONAL.test(name))
+
 const CONDITIONAL = /^(?:if-none-match|if-modified-since|if-range|range)$/i
 const NOTHING = new Uint8Array(0)
 /** On the way to the origin and back. */
@@ -86,7 +89,7 @@ export class PureCache {
   exchange(request: RequestHead, origin: Origin): Served {
     const key = cacheKey(request, false)
     if (key === undefined) return this.#pass(request, origin)
-    const choice = choose(this.variants(key), request, this.nowMs)
+    const choice = choose(this.variants(key), request, this.nowMs, this.rules.objectBytes)
     switch (choice.action) {
       case 'serve':
         return serve(choice.stored, request, this.nowMs, { status: 'hit' })
@@ -119,6 +122,12 @@ export class PureCache {
     origin: Origin,
     { key, choice }: { key: string; choice: Extract<Choice, { action: 'validate' | 'miss' }> },
   ): Served {
+    if (choice.action === 'miss' && choice.completes !== undefined && !isConditional(request.fields)) {
+      const whole = this.#complete(request, origin, choice.completes)
+      if (whole !== undefined)
+        return serve(whole, request, this.nowMs, { status: 'fwd=partial; fwd-status=206' })
+      return this.#forward(request, origin, { key, choice: { action: 'miss', why: 'uri-miss' } })
+    }
     const isValidation = choice.action === 'validate' && choice.conditions.length > 0
     const requestedAtMs = this.nowMs
     const asked = isValidation
@@ -148,6 +157,19 @@ export class PureCache {
     return { ...answer, fields: endToEndFields(answer.fields) }
   }
 
+  #complete(
+    request: RequestHead,
+    origin: Origin,
+    { stored, conditions }: { stored: Stored; conditions: FieldLines },
+  ): Stored | undefined {
+    const requestedAtMs = this.nowMs
+    const answer = this.#ask({ ...request, fields: withConditions(request.fields, conditions) }, origin)
+    const how = { times: { requestedAtMs, receivedAtMs: this.nowMs }, rules: this.rules }
+    const draft = answer === 'dead' ? undefined : completed(stored, request, answer, how)
+    const body = draft === undefined ? undefined : completedBody(stored, [(answer as OriginAnswer).body])
+    return body === undefined ? undefined : this.#put({ ...draft!, body })
+  }
+
   #ask(request: RequestHead, origin: Origin): OriginAnswer | 'dead' {
     this.nowMs += ROUND_TRIP_MS / 2
     const answer = origin(request, this.nowMs)
@@ -160,7 +182,9 @@ export class PureCache {
     const may = storability(request, answer, times, this.rules)
     if (!may.store) return false
     const { purpose, vary, variant, fields } = may
-    this.#put({ key, purpose, vary, variant, fields, status: answer.status, body: answer.body, ...times })
+    const { status, body } = answer
+    const came: StoredResponse = { key, purpose, vary, variant, fields, status, body, ...times }
+    this.#put(status === 206 ? placed(this.variants(key), came, this.rules) : came)
     return true
   }
 

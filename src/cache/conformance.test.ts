@@ -70,10 +70,11 @@ const BEFORE_THE_RFC: ReadonlyMap<string, string> = new Map([
 /** What would be better still, and why it is not done. */
 const NOT_DONE: ReadonlyMap<string, string> = new Map([
   ['conditional-lm-fresh-no-lm', '§4.3.2: without Last-Modified it is Date that counts, and that is later'],
-  ['partial-store-partial-reuse-partial-byterange', 'a part serves only those who ask for the same part'],
-  ['partial-store-partial-reuse-partial-absent', 'a part serves only those who ask for the same part'],
-  ['partial-store-partial-reuse-partial-suffix', 'a part serves only those who ask for the same part'],
-  ['partial-store-partial-complete', 'a part serves only those who ask for the same part'],
+  ['partial-store-partial-reuse-partial-suffix', 'the part ends before the last byte, which is asked for'],
+  [
+    'partial-store-partial-complete',
+    '§3.4: without a strong validator the rest could not be put to the part',
+  ],
 ])
 
 for (const kind of ['required', 'optimal'] as const) {

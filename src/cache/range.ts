@@ -1,9 +1,14 @@
-/** Range (RFC 9110 §14.2): which bytes of a body are asked for. */
+/** Range and Content-Range (RFC 9110 §14.2, §14.4): which bytes of a body are asked for, and which came. */
 
 /** `to` is exclusive. */
 export interface ByteRange {
   readonly from: number
   readonly to: number
+}
+
+/** What Content-Range says: these bytes, of `length` in all; undefined: not known. */
+export interface Part extends ByteRange {
+  readonly length: number | undefined
 }
 
 /** More parts cost more than the body they are parts of. */
@@ -45,4 +50,39 @@ export function rangesOf(value: string, length: number): readonly ByteRange[] | 
   }
   if (count === 0 || total > length) return undefined
   return ranges
+}
+
+/** Of one part; undefined for what is no valid Content-Range of bytes. */
+export function partOf(contentRange: string): Part | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/i.exec(contentRange)
+  if (match === null) return undefined
+  const from = Number(match[1])
+  const to = Number(match[2]) + 1
+  const length = match[3] === '*' ? undefined : Number(match[3])
+  return from >= to || (length !== undefined && to > length) ? undefined : { from, to, length }
+}
+
+export function contentRange({ from, to }: ByteRange, length: number | undefined): string {
+  return `bytes ${from}-${to - 1}/${length ?? '*'}`
+}
+
+/**
+ * The bytes of a stored part that answer Range; undefined when some of them are not in it, or several ranges are asked
+ * for. Origins send less than they say now and then: then it is what there is (RFC 9110 §14.2 lets a server send less
+ * than was asked for), as long as it is something.
+ */
+export function rangeWithin(part: Part, heldBytes: number, range: string): ByteRange | undefined {
+  const asked = askedFor(range, part.length)
+  if (asked === undefined || asked.from < part.from || asked.to > part.to) return undefined
+  const to = Math.min(asked.to, part.from + heldBytes)
+  return asked.from < to ? { from: asked.from, to } : undefined
+}
+
+function askedFor(range: string, length: number | undefined): ByteRange | undefined {
+  if (length !== undefined) {
+    const ranges = rangesOf(range, length)
+    return ranges?.length === 1 ? ranges[0] : undefined
+  }
+  const match = /^bytes=(\d{1,15})-(\d{1,15})$/i.exec(range)
+  return match === null ? undefined : { from: Number(match[1]), to: Number(match[2]) + 1 }
 }

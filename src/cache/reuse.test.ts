@@ -342,22 +342,45 @@ describe('selecting by Vary (§4.1)', () => {
 })
 
 describe('stored parts (§3.3)', () => {
-  const range = ['Range', 'bytes=0-1']
-  const part = stored(['Cache-Control', 'max-age=60', 'ETag', '"a"', 'Content-Range', 'bytes 0-1/10'], {
-    status: 206,
-    vary: ['range'],
-    variant: variantOf(['range'], range)!,
+  const range = ['Range', 'bytes=2-5']
+  const fields = ['Cache-Control', 'max-age=60', 'ETag', '"a"', 'Content-Range', 'bytes 2-5/10']
+  const part = stored(fields, { status: 206, body: Buffer.from('2345'), variant: '(bytes=2-5)\n' })
+
+  test('serve those who ask for what lies in them, while fresh', () => {
+    for (const asked of ['bytes=2-5', 'bytes=3-4', 'bytes=5-5'])
+      assert.equal(outcome(part, get('/page', 'Range', asked), at(1)), 'serve', asked)
+    assert.equal(outcome(part, get('/page', ...range, 'If-Range', '"a"'), at(1)), 'serve')
+    assert.equal(outcome(part, get('/page', ...range, 'If-Range', '"b"'), at(1)), 'miss partial')
+    assert.equal(outcome(part, get('/page', ...range, 'Cache-Control', 'no-cache'), at(1)), 'miss partial')
+    assert.equal(outcome(part, get('/page', ...range), at(61)), 'miss partial')
+    for (const asked of ['bytes=2-', 'bytes=1-3', 'bytes=-4', 'bytes=2-6', 'bytes=2-3,4-5', 'lines=2-5'])
+      assert.equal(outcome(part, get('/page', 'Range', asked), at(1)), 'miss partial', asked)
+    assert.equal(outcome(part, get('/page', ...range, 'Range', 'bytes=0-1'), at(1)), 'miss partial')
+    assert.equal(outcome(part, get('/page'), at(1)), 'miss partial')
+    assert.equal(outcome(part, asking('HEAD', '/page', ...range), at(1)), 'miss uri-miss')
+    assert.equal(outcome(part, get('/page', 'Cache-Control', 'only-if-cached'), at(1)), 'refuse')
   })
 
-  test('serve those who ask for the same part, while fresh', () => {
-    assert.equal(outcome(part, get('/page', ...range), at(1)), 'serve')
-    assert.equal(outcome(part, get('/page', ...range, 'If-Range', '"a"'), at(1)), 'serve')
-    assert.equal(outcome(part, get('/page', ...range, 'If-Range', '"b"'), at(1)), 'miss uri-miss')
-    assert.equal(outcome(part, get('/page', ...range, 'Cache-Control', 'no-cache'), at(1)), 'miss uri-miss')
-    assert.equal(outcome(part, get('/page', ...range), at(61)), 'miss uri-miss')
-    assert.equal(outcome(part, get('/page', 'Range', 'bytes=0-'), at(1)), 'miss uri-miss')
-    assert.equal(outcome(part, get('/page'), at(1)), 'miss uri-miss')
-    assert.equal(outcome(part, asking('HEAD', '/page', ...range), at(1)), 'miss uri-miss')
+  test('of a variant serve nobody else', () => {
+    const french = stored([...fields, 'Vary', 'Accept-Language'], {
+      status: 206,
+      body: Buffer.from('2345'),
+      vary: ['accept-language'],
+      variant: 'accept-language:fr;1\n(bytes=2-5)\n',
+    })
+    assert.equal(outcome(french, get('/page', ...range, 'Accept-Language', 'fr'), at(1)), 'serve')
+    assert.equal(outcome(french, get('/page', ...range, 'Accept-Language', 'en'), at(1)), 'miss uri-miss')
+  })
+
+  test('kept by an earlier Digue serve who asks with the same words', () => {
+    const old = stored(fields, {
+      status: 206,
+      body: Buffer.from('2345'),
+      vary: ['range'],
+      variant: variantOf(['range'], range)!,
+    })
+    assert.equal(outcome(old, get('/page', ...range), at(1)), 'serve')
+    assert.equal(outcome(old, get('/page', 'Range', 'bytes=3-4'), at(1)), 'miss uri-miss')
   })
 
   test('do not stand in the way of the whole', () => {

@@ -1,9 +1,10 @@
 /** Which stored response may answer a request, and whether it must be validated first (RFC 9111 §4). */
 import { equalsIgnoringCase, type FieldLines, fieldList, fieldValue, type RequestHead } from '#http'
 import { type Directives, noDirectives, parseCacheControl } from './cache-control.ts'
+import { completionOf } from './part.ts'
 import type { Stored } from './stored.ts'
 import { ifRangeHolds } from './validator.ts'
-import { acceptsCoding, codingsOf, languages, variantOf } from './vary.ts'
+import { acceptsCoding, codingsOf, languages, variantOf, withoutPart } from './vary.ts'
 
 /** `why` is what Cache-Status gives as `fwd` (RFC 9211 §2.2). */
 export type Choice =
@@ -26,7 +27,10 @@ export type Choice =
     }
   | {
       readonly action: 'miss'
-      readonly why: 'uri-miss' | 'vary-miss' | 'bypass'
+      /** `partial`: parts are stored, and not what is asked for. */
+      readonly why: 'uri-miss' | 'vary-miss' | 'bypass' | 'partial'
+      /** A part of what is asked for, and what to ask the origin with for the rest. */
+      readonly completes?: { readonly stored: Stored; readonly conditions: FieldLines }
       /** May stand in for an answer that the origin cannot give. */
       readonly emergency?: Stored
     }
@@ -34,28 +38,39 @@ export type Choice =
   | { readonly action: 'refuse' }
 
 const NO_DIRECTIVES: Readonly<Directives> = noDirectives()
+const NONE: readonly Stored[] = []
 
 /** Decides over `variants`, all that is stored under the request's key. */
-export function choose(variants: readonly Stored[], request: RequestHead, nowMs: number): Choice {
+export function choose(
+  variants: readonly Stored[],
+  request: RequestHead,
+  nowMs: number,
+  objectBytes = 0,
+): Choice {
   const { fields } = request
   const control = fieldList(fields, 'cache-control')
   const asked = control === undefined ? NO_DIRECTIVES : parseCacheControl(control)
   if (asksTheOriginOnly(fields)) return { action: 'miss', why: 'bypass' }
   const stored = select(variants, request, 'reuse')
   if (stored === undefined) {
-    const part = freshPart(variants, request, nowMs)
-    if (part !== undefined) {
+    const parts = variants.length === 0 ? NONE : partsFor(variants, request)
+    for (const part of parts) {
       const ttlMs = part.ttlMs(nowMs)
-      if (!asksForMore(asked, { ageMs: part.ageMs(nowMs), ttlMs, isImmutable: part.directives.immutable })) {
-        return { action: 'serve', stored: part, ttlMs }
-      }
+      const age = { ageMs: part.ageMs(nowMs), ttlMs, isImmutable: part.directives.immutable }
+      if (ttlMs <= 0 || part.mustValidate || asksForMore(asked, age) || !servesPart(part, request)) continue
+      return { action: 'serve', stored: part, ttlMs }
     }
     if (asked.onlyIfCached) return { action: 'refuse' }
-    const why = variants.some(isReusable) ? 'vary-miss' : 'uri-miss'
+    const completes = completion(parts, request, objectBytes)
+    const why = parts.length > 0 ? 'partial' : variants.some(isReusable) ? 'vary-miss' : 'uri-miss'
     const emergency = select(variants, request, 'emergency')
-    if (emergency === undefined || -emergency.ttlMs(nowMs) > emergency.leeway.errorMs)
-      return { action: 'miss', why }
-    return { action: 'miss', why, emergency }
+    const isOfUse = emergency !== undefined && -emergency.ttlMs(nowMs) <= emergency.leeway.errorMs
+    return {
+      action: 'miss',
+      why,
+      ...(completes === undefined ? {} : { completes }),
+      ...(isOfUse ? { emergency } : {}),
+    }
   }
   const ageMs = stored.ageMs(nowMs)
   const ttlMs = stored.lifetime.ms - ageMs
@@ -140,23 +155,44 @@ function select(
   return newest.varyNames === '' && newest.validators.dateMs < newestVaryingMs ? undefined : newest
 }
 
-/**
- * A stored part for a request of the same part (§3.3). A stale one is of no use: what is asked with
- * conditions is the whole, which may be a thousand times as large.
- */
-function freshPart(variants: readonly Stored[], request: RequestHead, nowMs: number): Stored | undefined {
-  const { method, fields } = request
-  if (method !== 'GET' || !variants.some(isPart)) return undefined
-  const ifRange = fieldValue(fields, 'if-range')
-  return variants.find(
-    (stored) =>
-      isPart(stored) &&
-      stored.ttlMs(nowMs) > 0 &&
-      variantOf(stored.response.vary, fields) === stored.response.variant &&
-      suits(stored, fields) &&
-      (ifRange === undefined || ifRangeHolds(ifRange, stored.validators)),
-  )
+/** Stored parts of what a request is for, the newest first. */
+function partsFor(variants: readonly Stored[], { method, fields }: RequestHead): readonly Stored[] {
+  if (method !== 'GET' || !variants.some(isPart)) return NONE
+  return variants
+    .filter(
+      (stored) =>
+        isPart(stored) &&
+        variantOf(stored.response.vary, fields) === withoutPart(stored.response.variant) &&
+        suits(stored, fields),
+    )
+    .sort((a, b) => b.response.receivedAtMs - a.response.receivedAtMs)
 }
+
+/** The range that is asked for lies within a part (§3.3). */
+function servesPart(stored: Stored, { fields }: RequestHead): boolean {
+  const range = fieldValue(fields, 'range')
+  if (range === undefined || fieldList(fields, 'range') !== range) return false
+  const ifRange = fieldValue(fields, 'if-range')
+  if (ifRange !== undefined && !ifRangeHolds(ifRange, stored.validators)) return false
+  return stored.within(range) !== undefined
+}
+
+/**
+ * Of the parts the one of which the most is there, for a request for the whole. However stale: who sends the rest says
+ * by that that it is unchanged.
+ */
+function completion(parts: readonly Stored[], { fields }: RequestHead, objectBytes: number) {
+  if (parts.length === 0 || fieldValue(fields, 'range') !== undefined) return undefined
+  let largest: { stored: Stored; conditions: FieldLines } | undefined
+  for (const stored of parts) {
+    if (largest !== undefined && size(stored) <= size(largest.stored)) continue
+    const conditions = completionOf(stored, objectBytes)
+    if (conditions !== undefined) largest = { stored, conditions }
+  }
+  return largest
+}
+
+const size = ({ response }: Stored) => response.body.byteLength
 
 /** The variant's Accept-Encoding is a set that leaves rare codings out, so what came back is looked at too. */
 function suits(stored: Stored, fields: FieldLines): boolean {

@@ -314,7 +314,7 @@ describe('may be stored', () => {
     ])
   })
 
-  test('§3.3: a part is stored for those who ask for the same part, if it has a lifetime', () => {
+  test('§3.3: a part is stored if it says which one it is, and for how long', () => {
     const part = (fields: readonly string[], ...asked: string[]) =>
       outcome(get('/page', ...asked), ['Content-Range', 'bytes 0-1/10', ...fields], 206)
     const fresh = ['Cache-Control', 'max-age=60']
@@ -324,6 +324,12 @@ describe('may be stored', () => {
     assert.equal(part(['Cache-Control', 'max-age=0', 'ETag', '"a"'], 'Range', 'bytes=0-1'), 'status')
     assert.equal(part(['Cache-Control', 'no-cache', 'ETag', '"a"'], 'Range', 'bytes=0-1'), 'status')
     assert.equal(part([], 'Range', 'bytes=0-1'), 'no-freshness')
+    for (const range of ['bytes 1-0/10', 'bytes 0-10/10', 'bytes */10', 'lines 0-1/10', 'bytes 0-1', ''])
+      assert.equal(
+        outcome(get('/page', 'Range', 'bytes=0-1'), [...fresh, 'Content-Range', range], 206),
+        'status',
+      )
+    assert.equal(part(fresh, 'Range', `bytes=0-${'0'.repeat(64)}1`), 'status')
     const many = ['Cache-Control', 'max-age=60', 'Content-Type', 'multipart/byteranges; boundary=x']
     assert.equal(outcome(get('/page', 'Range', 'bytes=0-1,3-4'), many, 206), 'status')
   })

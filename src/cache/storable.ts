@@ -5,9 +5,10 @@ import { endToEndFields, equalsIgnoringCase, type FieldLines, fieldList, fieldVa
 import { type Directives, parseCacheControl } from './cache-control.ts'
 import { type CacheRules, initialAgeMs, leewayOf, lifetimeOf, policyOf, type Times } from './freshness.ts'
 import { referencedKey, uriKey } from './key.ts'
+import { partOf } from './range.ts'
 import { isUnderstood } from './status.ts'
 import { forbidsStoring } from './stored.ts'
-import { cookiesOf, variantOf, varyOf } from './vary.ts'
+import { cookiesOf, partVariant, variantOf, varyOf } from './vary.ts'
 
 /** Why a response is not stored. Codes of the log and the metrics; the sentences are for `digue cache check`. */
 export const REFUSALS = {
@@ -89,12 +90,11 @@ export function storability(
   const fields = storedFields(response.fields, directives)
   const setsCookie = fieldValue(fields, 'set-cookie') !== undefined
   if (setsCookie && setsOwnCookie(fields)) return no('set-cookie')
-  const varies = varyOf(fields)
-  if (varies === undefined) return no('vary')
-  // A part serves those who ask for the same part (§3.3).
-  const vary = status === 206 ? [...varies, 'range'].sort() : varies
-  const variant = variantOf(vary, request.fields)
-  if (variant === undefined) return no('vary-long')
+  const vary = varyOf(fields)
+  if (vary === undefined) return no('vary')
+  const selected = variantOf(vary, request.fields)
+  if (selected === undefined) return no('vary-long')
+  const variant = status === 206 ? partVariant(selected, fieldValue(request.fields, 'range')!) : selected
 
   const hasCookies = cookiesOf(request.fields) !== undefined
   const isAnonymous = !hasCredentials && !hasCookies && !setsCookie
@@ -138,12 +138,16 @@ function isPagePosted(request: RequestHead, { status, fields }: ResponseHead): b
   })
 }
 
+/** Of one range. */
+const LONGEST_RANGE = 64
+
 /** One part, as asked for with one Range and without a condition on it. */
 function isSinglePart(request: RequestHead, { fields }: ResponseHead): boolean {
   const range = fieldValue(request.fields, 'range')
   if (range === undefined || fieldList(request.fields, 'range') !== range) return false
+  if (range.length > LONGEST_RANGE) return false
   if (fieldValue(request.fields, 'if-range') !== undefined) return false
-  return fieldValue(fields, 'content-range')?.startsWith('bytes ') === true
+  return partOf(fieldValue(fields, 'content-range') ?? '') !== undefined
 }
 
 /** Fields by which frameworks let a request mean another path; the edge takes them out, and here they end all the same. */

@@ -12,7 +12,7 @@ export interface StoredResponse {
   readonly variant: string
   /** Names that Vary nominates: lower case, sorted, each once. */
   readonly vary: readonly string[]
-  /** A final status: 200 to 599, never 304. 206 is one part, and `vary` then names "range". */
+  /** A final status: 200 to 599, never 304. 206 is one part, and `variant` then ends with what it was asked for with. */
   readonly status: number
   /** End-to-end field lines of the origin, without those that may not be stored (§3.1). */
   readonly fields: FieldLines

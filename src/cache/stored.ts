@@ -15,10 +15,11 @@ import {
   policyOf,
 } from './freshness.ts'
 import { formatHttpDate, parseHttpDate } from './http-date.ts'
+import { type ByteRange, type Part, partOf, rangeWithin } from './range.ts'
 import { isUnderstood, reasonOf } from './status.ts'
 import type { StoredResponse } from './stored-response.ts'
 import { conditionsOf, isWeak, type Validators, validatorsOf } from './validator.ts'
-import type { Codings } from './vary.ts'
+import { type Codings, partVariant } from './vary.ts'
 
 /** The form in which a body goes out: as the origin sent it, or compressed by Digue. */
 export type Form = 'origin' | 'br' | 'gzip'
@@ -30,7 +31,7 @@ export class Stored {
   readonly leeway: Leeway
   /** May not be used without validation, however fresh (`no-cache`, RFC 9111 §5.2.2.4). */
   readonly mustValidate: boolean
-  /** False when an update brought directives that forbid keeping it: good for one answer, and no more. */
+  /** False when an update brought directives that forbid keeping it, or a part does not say which: good for one answer, and no more. */
   readonly isStorable: boolean
   readonly validators: Validators
   /** What to ask the origin with. */
@@ -41,6 +42,8 @@ export class Stored {
   readonly contentEncoding: string | undefined
   /** Content-Language in lower case, where it is one. */
   readonly language: string | undefined
+  /** Which part of the whole it is; undefined: it is no part. */
+  readonly part: Part | undefined
   readonly #initialAgeMs: number
   #fields: Partial<Record<Form, FieldLines>> = {}
   #heads: Partial<Record<Form, Buffer>> = {}
@@ -53,7 +56,8 @@ export class Stored {
     this.lifetime = lifetimeOf(status, fields, { policy, heuristicMs: rules.heuristicMs, receivedAtMs })
     this.leeway = leewayOf(status, policy.directives, rules.staleMs)
     this.mustValidate = policy.directives.noCache
-    this.isStorable = !forbidsStoring(policy.directives, status)
+    this.part = status === 206 ? partOf(fieldValue(fields, 'content-range') ?? '') : undefined
+    this.isStorable = !forbidsStoring(policy.directives, status) && (status !== 206 || this.#isOfItsPart())
     this.#initialAgeMs = initialAgeMs(fields, response)
     this.validators = validatorsOf(fields, dateOf(fields, receivedAtMs))
     this.conditions = conditionsOf(this.validators)
@@ -61,6 +65,23 @@ export class Stored {
     this.contentEncoding = fieldValue(fields, 'content-encoding')?.toLowerCase()
     const language = fieldList(fields, 'content-language')?.trim().toLowerCase()
     this.language = language === undefined || language.includes(',') ? undefined : language
+  }
+
+  /** A body longer than its part would be: nobody knows what it is. */
+  #isOfItsPart(): boolean {
+    return this.part !== undefined && this.response.body.byteLength <= this.part.to - this.part.from
+  }
+
+  /** Of a part, the bytes that answer Range; undefined when some are not in it. */
+  within(range: string): ByteRange | undefined {
+    const { part, response } = this
+    if (part === undefined) return undefined
+    const { byteLength } = response.body
+    const { from, to } = part
+    // An origin that sent less than it says: to the same question the same answer, whatever it means.
+    if (byteLength < to - from && response.variant.endsWith(partVariant('', range)))
+      return { from, to: from + byteLength }
+    return rangeWithin(part, byteLength, range)
   }
 
   /** current_age (RFC 9111 §4.2.3), ms. A clock that was put back makes nothing younger than it came. */

@@ -59,7 +59,8 @@ const KEPT: ReadonlySet<string> = new Set([
   'vary',
 ])
 
-function merged(old: FieldLines, fresh: FieldLines): string[] {
+/** Field lines of what is stored, brought up to date (§3.2). */
+export function merged(old: FieldLines, fresh: FieldLines): string[] {
   const lines = storedFields(fresh, policyOf(fresh).directives)
   // Age and Date are of one message; the old ones would make the new one old.
   const replaced = new Set(['age', 'date'])

@@ -50,6 +50,16 @@ export function variantOf(vary: readonly string[], fields: FieldLines): string |
   return variant
 }
 
+/** The secondary key of a part: beside others of the same variant, by what it was asked for with. No field's name begins so. */
+export function partVariant(variant: string, range: string): string {
+  return `${variant}(${range})\n`
+}
+
+/** The secondary key that the whole would have. */
+export function withoutPart(variant: string): string {
+  return variant.replace(/\([^\n]*\)\n$/, '')
+}
+
 function normalised(name: string, fields: FieldLines): string | undefined {
   if (name === 'cookie') return cookiesOf(fields)
   const value = fieldList(fields, name)

@@ -78,8 +78,9 @@ export class Relay implements Carrier, Paced {
   #serving: Instead | undefined
   /** What the client has no room for yet of a stored body. */
   #left: Uint8Array | undefined
-  /** Who wants a copy of the answer's body. */
+  /** Who wants a copy of the answer's body; and the client gets none of it, but what comes of it. */
   #copies: Fill | undefined
+  #holds = false
   #outcome: Outcome = 'abandoned'
 
   constructor(
@@ -237,6 +238,10 @@ export class Relay implements Carrier, Paced {
     if (!this.#owes || this.#attempt === undefined || this.#attempt.isPaused) return
     this.#quietMs += elapsedMs
     if (this.#quietMs >= exchange.site.config.originTimeout) {
+      if (this.#holds) {
+        this.#startOver(exchange)
+        return
+      }
       this.#abort()
       this.#outcome = 'failed'
       this.#downstream.destroy()
@@ -265,8 +270,14 @@ export class Relay implements Carrier, Paced {
       this.serve(exchange, fill!.instead!)
       return true
     }
-    if (wish === 'copy') this.#copies = fill
+    if (wish === 'again') {
+      this.#startOver(exchange)
+      return true
+    }
+    this.#holds = wish === 'hold'
+    if (wish === 'copy' || this.#holds) this.#copies = fill
     this.#owes = (fieldValue(fields, 'content-length') ?? '0') !== '0'
+    if (this.#holds) return true
     const own = exchange.ownFields(status, () => fields)
     const passed = own.length === 0 ? endToEndFields(fields) : [...endToEndFields(fields), ...own]
     // RFC 9110 §8.6: no length in a 204, where a client might wait for a body.
@@ -283,21 +294,47 @@ export class Relay implements Carrier, Paced {
   }
 
   data(chunk: Buffer): boolean {
-    this.#bytes += chunk.length
     this.#quietMs = 0
     this.#copies?.data(chunk)
+    if (this.#holds) return true
+    this.#bytes += chunk.length
     const goesOn = this.#downstream.write(chunk, this.#watch.buffered > MOST_BUFFERED_IN_ALL)
     this.#settleBuffered(this.#downstream.pendingBytes)
     return goesOn
   }
 
   completed(trailers: readonly string[]): void {
-    this.#originDone = true
     this.#attempt = undefined
-    this.#exchange!.originEnded(this.#outcome)
     this.#copies?.completed()
     this.#copies = undefined
+    if (this.#holds) {
+      this.#held(this.#exchange!)
+      return
+    }
+    this.#originDone = true
+    this.#exchange!.originEnded(this.#outcome)
     this.#downstream.finish(trailers)
+  }
+
+  /** All that was to be held has come. */
+  #held(exchange: Exchange): void {
+    this.#holds = false
+    const { instead } = exchange.fill!
+    if (instead === undefined) {
+      this.#send(exchange, null, undefined)
+      return
+    }
+    exchange.originEnded(this.#outcome)
+    this.serve(exchange, instead)
+  }
+
+  /** The answer is of no use, and the client has seen nothing of it. */
+  #startOver(exchange: Exchange): void {
+    this.#abort()
+    this.#holds = false
+    this.#copies = undefined
+    exchange.fill!.startOver()
+    this.#send(exchange, null, undefined)
   }
 
   failed(error: unknown, origin: Origin, body: Buffer | Readable | null): void {
@@ -306,6 +343,10 @@ export class Relay implements Carrier, Paced {
     const { origins } = exchange.site
     if (exchange.ended || this.#clientGone) {
       origins.returned(origin)
+      return
+    }
+    if (this.#holds) {
+      this.#startOver(exchange)
       return
     }
     if (error instanceof ClientBodyError) {

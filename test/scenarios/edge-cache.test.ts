@@ -107,6 +107,76 @@ test('HEAD, conditions and ranges are answered from what is stored', async () =>
   assert.equal(site.seen.length, 1)
 })
 
+/** An origin that sends parts, though not to who has another version; or not even that. */
+function inParts(text: () => string, knowsIfRange = true): RequestListener {
+  return ({ headers }, response) => {
+    const body = text()
+    const etag = `"${body[0]}"`
+    const fields = { 'cache-control': 'max-age=60', 'content-type': 'text/plain', etag }
+    const isSame = headers['if-range'] === undefined || headers['if-range'] === etag || !knowsIfRange
+    const match = isSame ? /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') : null
+    if (match === null) {
+      response.writeHead(200, fields)
+      response.end(body)
+      return
+    }
+    const part = body.slice(Number(match[1]), match[2] === '' ? body.length : Number(match[2]) + 1)
+    const from = Number(match[1])
+    response.writeHead(206, {
+      ...fields,
+      'content-range': `bytes ${from}-${from + part.length - 1}/${body.length}`,
+    })
+    response.write(part.slice(0, 1))
+    setTimeout(() => response.end(part.slice(1)), 5)
+  }
+}
+
+test('parts become the whole, of which only the rest is asked for', async () => {
+  for (const way of ['fast', 'slow'] as const) {
+    await using site = await stage(inParts(() => '0123456789'))
+    // A request with Expect leaves the fast path.
+    const get = (headers: http.OutgoingHttpHeaders = {}) =>
+      ask(site.url, way === 'slow' ? { expect: '100-continue', ...headers } : headers)
+    assert.equal((await get({ range: 'bytes=0-3' })).text, '0123')
+    assert.equal((await get({ range: 'bytes=4-6' })).text, '456')
+    const within = await get({ range: 'bytes=2-5' })
+    assert.equal(
+      `${within.status} ${within.text} ${within.headers['content-range']}`,
+      '206 2345 bytes 2-5/10',
+    )
+    assert.equal(site.seen.length, 2)
+    const whole = await get()
+    assert.equal(`${whole.status} ${whole.text}`, '200 0123456789')
+    assert.equal(whole.headers['content-length'], '10')
+    assert.equal(whole.headers['cache-status'], 'Digue; fwd=partial; fwd-status=206; stored')
+    assert.deepEqual(
+      site.seen.map(({ headers }) => [headers.range, headers['if-range']]),
+      [
+        ['bytes=0-3', undefined],
+        ['bytes=4-6', undefined],
+        ['bytes=7-', '"0"'],
+      ],
+    )
+    assert.equal((await get()).text, '0123456789')
+    assert.equal(site.seen.length, 3)
+  }
+})
+
+test('a page that has changed since a part of it was stored is sent whole', async () => {
+  for (const knowsIfRange of [true, false])
+    for (const headers of [{}, { expect: '100-continue' }]) {
+      let text = '0123456789'
+      await using site = await stage(inParts(() => text, knowsIfRange))
+      assert.equal((await ask(site.url, { range: 'bytes=0-6', ...headers })).text, '0123456')
+      text = 'abcdefghij'
+      assert.equal((await ask(site.url, headers)).text, text)
+      const asked = site.seen.map(({ headers: { range } }) => range)
+      assert.deepEqual(asked, ['bytes=0-6', 'bytes=7-', ...(knowsIfRange ? [] : [undefined])])
+      assert.equal((await ask(site.url, headers)).text, text)
+      assert.equal((await ask(site.url, { range: 'bytes=1-2', ...headers })).text, 'bc')
+    }
+})
+
 /** A second door with TLS, and a client that speaks HTTP/2 there. */
 async function stageWithTls(handler: RequestListener, options: DigueOptions = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), 'digue-cache-'))

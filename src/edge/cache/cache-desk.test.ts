@@ -243,3 +243,43 @@ test('what visitors want is refreshed ahead, whichever thread it came from, as o
   assert.ok(headers.includes('text/html'))
   assert.ok(!headers.includes('x-odd') && !headers.includes('cookie'))
 })
+
+test('parts that are asked for become the whole, which is then asked for by what is missing', () => {
+  const scene = deskScene()
+  const part = (range: string, body: string) =>
+    scene.respond(
+      scene.receive({ fields: ['range', `bytes=${range}`] }),
+      206,
+      ['cache-control', 'max-age=60', 'etag', '"1"', 'content-range', `bytes ${range}/10`],
+      body,
+    )
+  part('0-2', '012')
+  part('2-5', '2345')
+  const within = scene.receive({ fields: ['range', 'bytes=1-4'] })
+  assert.equal(`${within.carrier.did} ${within.carrier.status} ${within.carrier.text}`, 'serve 206 1234')
+  const whole = scene.receive()
+  assert.deepEqual(whole.exchange.fill!.conditions, ['Range', 'bytes=6-', 'If-Range', '"1"'])
+  // Who wants the same waits for it; who has something already, or wants a part, does not.
+  const follower = scene.receive()
+  assert.equal(follower.carrier.did, '')
+  assert.equal(scene.receive({ fields: ['if-none-match', '"0"'] }).exchange.fill!.conditions, undefined)
+  scene.respond(
+    whole,
+    206,
+    ['cache-control', 'max-age=60', 'etag', '"1"', 'content-range', 'bytes 6-9/10'],
+    '6789',
+  )
+  for (const { carrier } of [whole, follower, scene.receive()])
+    assert.equal(`${carrier.did} ${carrier.status} ${carrier.text}`, 'serve 200 0123456789')
+})
+
+test('a part teaches nothing of parameters', () => {
+  const scene = deskScene()
+  scene.respond(
+    scene.receive({ target: '/?a=1', fields: ['range', 'bytes=0-1'] }),
+    206,
+    ['cache-control', 'max-age=60', 'etag', '"1"', 'content-range', 'bytes 0-1/10'],
+    '01',
+  )
+  assert.equal(scene.siteCache.parameters.report().paths, 0)
+})

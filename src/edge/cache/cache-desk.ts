@@ -16,6 +16,7 @@ import {
   isSafe,
   type Parameters,
   type Purge,
+  placed,
   type Stored,
   type StoredResponse,
   uriKey,
@@ -253,12 +254,14 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     this.#copyBytes -= bytes
   }
 
-  keep(response: StoredResponse): Stored | undefined {
-    const outdatedAtMs = this.#outdatedAtMs.get(response.key) ?? 0
+  keep(came: StoredResponse, rules: CacheRules): Stored | undefined {
+    const outdatedAtMs = this.#outdatedAtMs.get(came.key) ?? 0
     // In the future: the clock was set back.
-    if (response.requestedAtMs <= outdatedAtMs && outdatedAtMs <= this.nowMs()) return undefined
-    const stored = this.#options.shelf.put(response)
-    if (stored?.response === response) this.#options.library.stored(response)
+    if (came.requestedAtMs <= outdatedAtMs && outdatedAtMs <= this.nowMs()) return undefined
+    const { shelf, library } = this.#options
+    const response = came.status === 206 ? placed(shelf.get(came.key), came, rules) : came
+    const stored = shelf.put(response)
+    if (stored?.response === response) library.stored(response)
     return stored
   }
 
@@ -289,7 +292,8 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   #look(exchange: Exchange, key: string, head: RequestHead): boolean {
     const { site } = exchange
     const { shelf, host } = this.#options
-    const choice = choose(shelf.get(key), head, this.nowMs())
+    const { rules } = this.#options.siteOf(site)
+    const choice = choose(shelf.get(key), head, this.nowMs(), rules.objectBytes)
     switch (choice.action) {
       case 'serve':
         if (choice.ttlMs < Math.max(SOON_MS, SOON_SHARE * choice.stored.lifetime.ms))
@@ -317,7 +321,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
       })
       return true
     }
-    const { why, emergency } = choice
+    const { why, emergency, completes } = choice
     const mayLead =
       head.method === 'GET' &&
       why !== 'bypass' &&
@@ -329,9 +333,12 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
       site,
       request: head,
       isRewritten: head !== exchange.head,
-      rules: this.#options.siteOf(site).rules,
+      rules,
       forwarded: why,
       leads: mayLead,
+      ...(completes === undefined || !mayLead
+        ? {}
+        : { completes: completes.stored, conditions: completes.conditions }),
       ...(emergency === undefined ? {} : { emergency }),
     })
     return false

@@ -210,3 +210,108 @@ test('what Connection names did not come to the origin: nothing is stored as if 
   filling.completed()
   assert.equal(kept[0]!.variant, 'accept-language\n')
 })
+
+const PART = new Stored(
+  {
+    key: KEY,
+    variant: '(bytes=0-4)\n',
+    vary: [],
+    status: 206,
+    fields: ['cache-control', 'max-age=60', 'etag', '"1"', 'content-range', 'bytes 0-4/10'],
+    body: Buffer.from('01234'),
+    requestedAtMs: NOW_MS - 60_000,
+    receivedAtMs: NOW_MS - 60_000,
+    purpose: 'reuse',
+  },
+  RULES,
+)
+const REST: FieldLines = ['cache-control', 'max-age=60', 'etag', '"1"', 'content-range', 'bytes 5-9/10']
+const completing = () =>
+  scene(asking(), {
+    forwarded: 'partial',
+    completes: PART,
+    conditions: ['range', 'bytes=5-', 'if-range', '"1"'],
+  })
+
+test('the rest of a stored part is held until the whole can be sent, and stored', () => {
+  const { filling, kept, landed, bytes } = completing()
+  assert.equal(
+    filling.answered(206, () => REST),
+    'hold',
+  )
+  filling.data(Buffer.from('56'))
+  filling.data(Buffer.from('789'))
+  assert.equal(filling.instead, undefined)
+  filling.completed()
+  assert.equal(Buffer.from(filling.instead!.served.body).toString(), '0123456789')
+  assert.equal(filling.instead!.served.status, 200)
+  assert.deepEqual(
+    kept.map(({ status, variant, body }) => [status, variant, Buffer.from(body).toString()]),
+    [[200, '', '0123456789']],
+  )
+  assert.deepEqual(landed, ['stored'])
+  assert.equal(bytes.reserved, 0)
+})
+
+test('what does not fit to a stored part is forgotten, and the whole asked for', () => {
+  for (const [status, fields] of [
+    [206, REST.map((part) => part.replace('"1"', '"2"'))],
+    [206, REST.map((part) => part.replace('5-9', '4-9'))],
+    [206, []],
+    [416, ['content-range', 'bytes */3']],
+  ] as const) {
+    const { filling, kept, forgotten, landed } = completing()
+    assert.equal(
+      filling.answered(status, () => fields),
+      'again',
+    )
+    assert.deepEqual(filling.conditions, [])
+    assert.deepEqual(forgotten, [KEY])
+    assert.deepEqual(landed, [])
+    assert.equal(
+      filling.answered(200, () => FRESH),
+      'copy',
+    )
+    filling.data(Buffer.from('whole'))
+    filling.completed()
+    assert.equal(Buffer.from(kept[0]!.body).toString(), 'whole')
+    assert.deepEqual(landed, ['stored'])
+  }
+})
+
+test('a rest that is shorter or longer than it says, or breaks off, is no answer', () => {
+  for (const rest of ['5678', '567890', undefined]) {
+    const { filling, kept, bytes } = completing()
+    filling.answered(206, () => REST)
+    filling.data(Buffer.from(rest ?? '5'))
+    if (rest === undefined) filling.startOver()
+    else filling.completed()
+    assert.equal(filling.instead, undefined)
+    assert.deepEqual(filling.conditions, [])
+    assert.equal(bytes.reserved, 0)
+    assert.equal(
+      filling.answered(200, () => FRESH),
+      'copy',
+    )
+    filling.data(Buffer.from('whole'))
+    filling.completed()
+    assert.equal(Buffer.from(kept[0]!.body).toString(), 'whole')
+  }
+})
+
+test('a part that has changed is answered with the whole, and a failure is a failure', () => {
+  const changed = completing()
+  assert.equal(
+    changed.filling.answered(200, () => FRESH),
+    'copy',
+  )
+  changed.filling.data(Buffer.from('new'))
+  changed.filling.completed()
+  assert.equal(Buffer.from(changed.kept[0]!.body).toString(), 'new')
+  const failed = completing()
+  assert.equal(
+    failed.filling.answered(503, () => []),
+    'pass',
+  )
+  assert.deepEqual(failed.landed, ['failed'])
+})

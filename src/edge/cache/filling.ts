@@ -9,10 +9,12 @@
  */
 import {
   type CacheRules,
+  completed,
+  completedBody,
   type Refusal,
   refresh,
   type Served,
-  type Stored,
+  Stored,
   type StoredResponse,
   serve,
   storability,
@@ -40,21 +42,27 @@ export interface Written {
   readonly body: Uint8Array
 }
 
+/**
+ * What to do with the origin's answer. `copy`: pass it on, and tell the body. `instead`: send `instead`, the answer is of no
+ * use. `hold`: tell the body and pass nothing on; at its end send `instead`, where there is one, else ask again. `again`: ask
+ * the origin again, by what `conditions` are now.
+ */
+export type Wish = 'pass' | 'copy' | 'instead' | 'hold' | 'again'
+
 /** What a relay tells of the origin's answer, and asks. */
 export interface Fill {
   /** What the origin is asked for in place of the client's own target; undefined: that. */
   readonly target: string | undefined
   /** The fields to ask the origin with in place of the client's own conditions and ranges; undefined: leave them. */
   readonly conditions: FieldLines | undefined
-  /**
-   * Its final head has come. `copy`: tell the body. `instead`: send `instead`, the answer is of no use.
-   * `isSilent`: none of its fields says for how long it may be kept.
-   */
-  answered(status: number, fields: () => FieldLines, isSilent?: boolean): 'pass' | 'copy' | 'instead'
+  /** Its final head has come. `isSilent`: none of its fields says for how long it may be kept. */
+  answered(status: number, fields: () => FieldLines, isSilent?: boolean): Wish
   readonly instead: Instead | undefined
   /** Body bytes without transfer coding; they are the caller's again afterwards. */
   data(bytes: Uint8Array): void
   completed(): void
+  /** What was held broke off, and the origin is asked again. */
+  startOver(): void
   /** The answer broke off, or nobody waits for it any more. Does nothing once it is over. */
   abandoned(): void
   /** What may be sent since the origin cannot answer now, for whatever reason. */
@@ -82,6 +90,8 @@ export interface Plan {
   /** Asked about with `conditions`: a 304 confirms it. */
   readonly validates?: Stored
   readonly conditions?: FieldLines
+  /** A part of what is asked for: `conditions` ask for the rest. */
+  readonly completes?: Stored
   /** May be sent when the origin cannot answer. */
   readonly stale?: Stored
   readonly emergency?: Stored
@@ -97,7 +107,7 @@ export interface Fillings {
   reserve(bytes: number): boolean
   release(bytes: number): void
   /** What is in use from now on: it, or a younger one; undefined when it may not be kept, or is of yesterday already. */
-  keep(response: StoredResponse): Stored | undefined
+  keep(response: StoredResponse, rules: CacheRules): Stored | undefined
   /** What was stored is not what the origin says any more. */
   forget(key: string): void
   /** The origin's answer to a GET for the whole page, stored or not: what it teaches of its target's parameters. */
@@ -124,6 +134,8 @@ const OF_THE_REQUEST: ReadonlySet<Refusal> = new Set([
 /** Small pieces of a body are gathered in blocks: an object for each would be larger than they are. */
 const BLOCK_BYTES = 16_384
 
+const NO_CONDITIONS: FieldLines = []
+
 export class Filling implements Fill {
   readonly plan: Plan
   /** Those who wait for its answer; undefined while it waits itself, or nobody may. */
@@ -139,11 +151,14 @@ export class Filling implements Fill {
   #draft: Omit<StoredResponse, 'body'> | undefined
   #instead: Instead | undefined
   #outcome: Landing | undefined
+  /** The part that the answer is to complete. */
+  #completes: Stored | undefined
 
   constructor(plan: Plan, shared: Fillings) {
     this.plan = plan
     this.#shared = shared
     this.#requestedAtMs = shared.nowMs()
+    this.#completes = plan.completes
   }
 
   get target(): string | undefined {
@@ -151,7 +166,9 @@ export class Filling implements Fill {
   }
 
   get conditions(): FieldLines | undefined {
-    return this.plan.conditions
+    const { conditions, completes } = this.plan
+    // Of no avail the first time: the whole is asked for, and without the client's own conditions, as the plan has none.
+    return completes !== undefined && this.#completes === undefined ? NO_CONDITIONS : conditions
   }
 
   get instead(): Instead | undefined {
@@ -167,7 +184,7 @@ export class Filling implements Fill {
     return ['cache-status', `Digue; fwd=${this.plan.forwarded}${stored}`]
   }
 
-  answered(status: number, fields: () => FieldLines, isSilent = false): 'pass' | 'copy' | 'instead' {
+  answered(status: number, fields: () => FieldLines, isSilent = false): Wish {
     const { plan } = this
     this.#receivedAtMs = this.#shared.nowMs()
     if (plan.validates !== undefined && plan.conditions !== undefined && status === 304) {
@@ -182,6 +199,11 @@ export class Filling implements Fill {
       this.#end('failed')
       return 'instead'
     }
+    // 416: it has become shorter, and the origin knows no If-Range.
+    if (this.#completes !== undefined && (status === 206 || status === 416))
+      return this.#rest(this.#completes, status, fields())
+    // Also when the rest was asked for: it has changed.
+    this.#completes = undefined
     const isWanted = plan.validates !== undefined || plan.rules.isEmergencyPath(plan.request.target)
     if (isSilent && !isWanted) return this.#reject(status, 'no-freshness')
     const response = { status, fields: fields() }
@@ -235,6 +257,10 @@ export class Filling implements Fill {
 
   completed(): void {
     if (this.#over || this.#draft === undefined) return
+    if (this.#completes !== undefined) {
+      this.#completed(this.#completes, this.#draft)
+      return
+    }
     const body = new Uint8Array(new SharedArrayBuffer(this.#bytes))
     let at = 0
     for (const chunk of this.#chunks) {
@@ -242,8 +268,18 @@ export class Filling implements Fill {
       at += chunk.length
     }
     const response = { ...this.#draft, body }
-    this.#shared.saw(this, response.status, response)
-    this.#end(this.#shared.keep(response) === undefined ? 'abandoned' : 'stored')
+    // A part tells nothing of the page.
+    if (response.status !== 206) this.#shared.saw(this, response.status, response)
+    this.#end(this.#shared.keep(response, this.plan.rules) === undefined ? 'abandoned' : 'stored')
+  }
+
+  startOver(): void {
+    this.#shared.release(this.#bytes)
+    this.#bytes = 0
+    this.#chunks = []
+    this.#room = 0
+    this.#draft = undefined
+    this.#completes = undefined
   }
 
   abandoned(): void {
@@ -272,11 +308,50 @@ export class Filling implements Fill {
     return { served: { ...served, fields }, reason: 'emergency' }
   }
 
+  /** The rest of what is there in part; or something else that cannot be put to it, and is no answer to the client. */
+  #rest(stored: Stored, status: number, fields: FieldLines): 'hold' | 'again' {
+    const { request, rules } = this.plan
+    const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
+    this.#draft = completed(stored, request, { status, fields }, { times, rules })
+    if (this.#draft === undefined) {
+      this.#misfit()
+      return 'again'
+    }
+    this.#shared.copying(this)
+    return 'hold'
+  }
+
+  #completed(part: Stored, draft: Omit<StoredResponse, 'body'>): void {
+    const chunks = this.#chunks.map((chunk, i) =>
+      i === this.#chunks.length - 1 ? chunk.subarray(0, chunk.length - this.#room) : chunk,
+    )
+    const body = completedBody(part, chunks)
+    if (body === undefined) {
+      this.#misfit()
+      return
+    }
+    const { request, forwarded, rules } = this.plan
+    const response = { ...draft, body }
+    const stored = this.#shared.keep(response, rules) ?? new Stored(response, rules)
+    const nowMs = this.#shared.nowMs()
+    const status = `fwd=${forwarded}; fwd-status=206; stored`
+    this.#instead = { served: serve(stored, request, nowMs, { status }), reason: '' }
+    this.#shared.saw(this, 200, response)
+    this.#end('stored')
+  }
+
+  /** What is there in part is not what the origin has now. */
+  #misfit(): void {
+    this.#shared.count('cache-part-misfit')
+    this.#shared.forget(this.plan.key)
+    this.startOver()
+  }
+
   #confirm(validated: Stored, fields: FieldLines): void {
     const { plan } = this
     const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
     const updated = refresh(validated, { status: 304, fields }, times)
-    const stored = updated === undefined ? undefined : this.#shared.keep(updated)
+    const stored = updated === undefined ? undefined : this.#shared.keep(updated, plan.rules)
     // It confirms something else, or what may not be kept any longer: good for one answer, and no more.
     if (stored === undefined) this.#shared.forget(plan.key)
     else this.#shared.saw(this, stored.response.status, stored.response)
@@ -288,11 +363,11 @@ export class Filling implements Fill {
 
   /** RFC 9111 §4.3.5: an answer to HEAD tells whether what is stored still holds. */
   #head(response: { status: number; fields: FieldLines }): void {
-    const { validates, key } = this.plan
+    const { validates, key, rules } = this.plan
     if (validates !== undefined && response.status === 200) {
       const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
       const updated = refresh(validates, response, times)
-      if (updated === undefined || this.#shared.keep(updated) === undefined) this.#shared.forget(key)
+      if (updated === undefined || this.#shared.keep(updated, rules) === undefined) this.#shared.forget(key)
     }
     this.#end('rejected')
   }

@@ -12,7 +12,7 @@ import { CALM, deskScene, FLOODED, finish } from './desk.fixture.ts'
 const SEED = Number(process.env['DIGUE_FUZZ_SEED'] ?? 20_261_124)
 const ROUNDS = 150
 const STEPS = 250
-const TARGETS = ['/', '/a', '/b', '/?r=1', '/?r=2', '/news']
+const TARGETS = ['/', '/a', '/b', '/?r=1', '/?r=2', '/news', '/film']
 const METHODS = ['GET', 'GET', 'GET', 'GET', 'HEAD', 'POST']
 const FIELDS: readonly (readonly string[])[] = [
   [],
@@ -23,6 +23,8 @@ const FIELDS: readonly (readonly string[])[] = [
   ['cache-control', 'no-store'],
   ['cache-control', 'only-if-cached'],
   ['range', 'bytes=0-1'],
+  ['range', 'bytes=2-5'],
+  ['range', 'bytes=6-'],
   ['if-none-match', '"1"'],
   ['authorization', 'Basic eDp5'],
 ]
@@ -33,9 +35,15 @@ const ANSWERS: readonly (readonly [number, readonly string[]])[] = [
   [200, ['cache-control', 'private']],
   [200, []],
   [304, ['etag', '"1"']],
+  [416, ['content-range', 'bytes */3']],
   [404, []],
   [500, []],
   [503, []],
+]
+
+const PARTS: typeof ANSWERS = [
+  [206, ['cache-control', 'max-age=60', 'etag', '"1"', 'content-range', 'bytes 0-5/10']],
+  [206, ['cache-control', 'max-age=60', 'etag', '"1"', 'content-range', 'bytes 6-9/10']],
 ]
 
 function randomFrom(seed: number): (below: number) => number {
@@ -61,8 +69,12 @@ class World {
   readonly open = new Set<Under>()
   /** Heads have come, and bodies are on their way. */
   readonly #answering = new Set<Under>()
+  /** Of those, the ones whose clients see nothing of them. */
+  readonly #held = new Set<Under>()
   relayed = 0
   served = 0
+  /** Made whole from parts. */
+  completed = 0
 
   constructor(random: (below: number) => number) {
     this.#random = random
@@ -128,28 +140,58 @@ class World {
         else carrier.serve(exchange, instead)
         return
       }
-      const [status, fields] = this.#pick(ANSWERS)
+      const asked = exchange.fill?.conditions ?? exchange.head.fields
+      const isRest = asked !== exchange.head.fields
+      const isOfPart = asked.some((name) => name.toLowerCase() === 'range') && this.#random(6) > 0
+      // Of the film there are only parts.
+      const isFilm = exchange.head.target === '/film' && this.#random(6) > 0
+      const [status, fields] = this.#pick(
+        isOfPart ? [PARTS[isRest ? 1 : 0]!] : isFilm ? [[503, []] as const] : ANSWERS,
+      )
       exchange.firstByte(status)
       const wish = exchange.fill?.answered(status, () => fields)
       if (wish === 'instead') {
         exchange.originEnded('answered')
         carrier.serve(exchange, exchange.fill!.instead!)
-      } else this.#answering.add(under)
+      } else if (wish !== 'again') {
+        if (isOfPart && wish !== undefined)
+          exchange.fill!.data(Buffer.alloc(status === 206 && fields[5]!.includes('0-5') ? 6 : 4))
+        this.#answering.add(under)
+        if (wish === 'hold') this.#held.add(under)
+      }
       return
     }
+    const isHeld = this.#held.has(under)
     switch (this.#random(4)) {
       case 0:
         // Broke off.
-        finish(exchange)
+        if (!isHeld) finish(exchange)
+        else {
+          this.#again(under)
+          exchange.fill!.startOver()
+        }
         break
       case 1:
-        exchange.originEnded('answered')
         exchange.fill?.completed()
-        finish(exchange)
+        if (isHeld && exchange.fill!.instead === undefined) {
+          this.#again(under)
+          break
+        }
+        exchange.originEnded('answered')
+        if (isHeld) {
+          this.completed++
+          this.#again(under)
+          carrier.serve(exchange, exchange.fill!.instead!)
+        } else finish(exchange)
         break
       default:
-        exchange.fill?.data(Buffer.alloc(this.#random(500)))
+        exchange.fill?.data(Buffer.alloc(this.#random(isHeld ? 2 : 500)))
     }
+  }
+
+  #again(under: Under): void {
+    this.#answering.delete(under)
+    this.#held.delete(under)
   }
 
   #clientLeaves(): void {
@@ -182,7 +224,7 @@ class World {
       if (!exchange.ended) continue
       if (carrier.did === 'relay') this.relayed++
       this.open.delete(under)
-      this.#answering.delete(under)
+      this.#again(under)
     }
   }
 
@@ -202,6 +244,7 @@ class World {
 test('nothing is left behind', () => {
   let relayed = 0
   let served = 0
+  let completed = 0
   for (let round = 0; round < ROUNDS; round++) {
     const world = new World(randomFrom(SEED + round))
     for (let step = 0; step < STEPS; step++) world.step()
@@ -227,7 +270,9 @@ test('nothing is left behind', () => {
     }
     relayed += world.relayed
     served += world.served
+    completed += world.completed
   }
   // Worlds in which nothing happens would leave nothing behind either.
   assert.ok(relayed > 20 * ROUNDS && served > 5 * ROUNDS, `${relayed} relayed, ${served} served`)
+  assert.ok(completed > 0, 'no part became the whole')
 })

@@ -46,6 +46,8 @@ export class UnsafeFill implements Fill {
     this.#settle()
   }
 
+  startOver(): void {}
+
   abandoned(): void {
     this.#page?.abandoned()
     this.#settle()

@@ -178,8 +178,9 @@ class FastConnection extends Deadline implements Carrier, Relay {
   #serving: Instead | undefined
   /** What the client has no room for yet of a stored body. */
   #left: Uint8Array | undefined
-  /** Who wants a copy of the answer's body. */
+  /** Who wants a copy of the answer's body; and the client gets none of it, but what comes of it. */
   #copies: Fill | undefined
+  #holds = false
   #copyScanner: ChunkedScanner | undefined
 
   // What waits for the client.
@@ -522,10 +523,20 @@ class FastConnection extends Deadline implements Carrier, Relay {
         this.serve(exchange, fill.instead!)
         return false
       }
-      if (wish === 'copy') {
+      if (wish === 'again') {
+        if (!last) this.#upstream?.abort()
+        this.#ask(exchange, exchange.site.origins.pick(), false)
+        return false
+      }
+      this.#holds = wish === 'hold'
+      if (wish !== 'pass') {
         this.#copies = fill
         this.#copyScanner = framing === 'chunked' ? new ChunkedScanner() : undefined
         this.#copy(bytes, start, end, last)
+      }
+      if (this.#holds) {
+        if (last) this.#held(exchange)
+        return false
       }
     }
     this.#rechunk = framing === 'close'
@@ -551,6 +562,10 @@ class FastConnection extends Deadline implements Carrier, Relay {
     const size = end - start
     this.#bodyBytes += size
     if (this.#copies !== undefined) this.#copy(bytes, start, end, last)
+    if (this.#holds) {
+      if (last) this.#held(this.#exchange!)
+      return false
+    }
     const out = outBuffer(size + MOST_ADDED)
     let at = 0
     if (this.#rechunk && size > 0) at += out.write(`${size.toString(16)}\r\n`, 0, 'latin1')
@@ -569,6 +584,19 @@ class FastConnection extends Deadline implements Carrier, Relay {
     if (!last) return
     this.#copies = undefined
     copies.completed()
+  }
+
+  /** All that was to be held has come. */
+  #held(exchange: Exchange): void {
+    this.#holds = false
+    this.#upstream = undefined
+    const { instead } = exchange.fill!
+    if (instead === undefined) {
+      this.#ask(exchange, exchange.site.origins.pick(), false)
+      return
+    }
+    exchange.originEnded(outcomeOf(this.#status))
+    this.serve(exchange, instead)
   }
 
   /** `out` is used again by the next write, unless the kernel did not take all of it at once. */
@@ -672,6 +700,12 @@ class FastConnection extends Deadline implements Carrier, Relay {
     this.#upstream = undefined
     this.#copies = undefined
     const exchange = this.#exchange!
+    if (this.#holds) {
+      this.#holds = false
+      exchange.fill!.startOver()
+      this.#ask(exchange, exchange.site.origins.pick(), true)
+      return
+    }
     this.#exchange = undefined
     // The client must see that the answer is cut short: no more bytes, no end of chunks.
     this.#leave()

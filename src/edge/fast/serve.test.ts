@@ -131,6 +131,7 @@ test('what stands in for a failed answer comes behind interim responses, and the
     answered: () => 'instead' as const,
     data: () => {},
     completed: () => ended.push('completed'),
+    startOver: () => ended.push('start over'),
     abandoned: () => ended.push('abandoned'),
     standIn: () => instead,
   }
@@ -150,6 +151,99 @@ test('what stands in for a failed answer comes behind interim responses, and the
   assert.deepEqual([first!.action, first!.status, first!.bytes], ['store', 200, 6])
   assert.deepEqual(stage.origins, { ok: 2, failed: [], returned: 0, picked: 2 })
   assert.deepEqual(asked, ['/', '/'])
+  await stage.close()
+  await origin.close()
+})
+
+/** A fill that wants the rest of a page: of no use the first `misfits` times, and broken off the next `breaks`. */
+function holding(body: string, { misfits = 0, breaks = 0 }) {
+  const told: string[] = []
+  let text = ''
+  let instead: Instead | undefined
+  const fill = {
+    target: undefined,
+    get conditions() {
+      return told.length === 0 ? ['range', 'bytes=2-'] : []
+    },
+    get instead() {
+      return instead
+    },
+    ownFields: [],
+    answered: () => {
+      told.push('head')
+      return misfits-- > 0 ? ('again' as const) : ('hold' as const)
+    },
+    data: (bytes: Uint8Array) => void (text += Buffer.from(bytes).toString()),
+    completed: () => {
+      told.push(`completed ${text}`)
+      if (breaks-- <= 0) instead = page(Buffer.from(body))
+      text = ''
+    },
+    startOver: () => {
+      told.push('start over')
+      text = ''
+    },
+    abandoned: () => told.push('abandoned'),
+    standIn: () => undefined,
+  }
+  return { fill, told }
+}
+
+for (const framing of ['length', 'chunked', 'close'] as const)
+  test(`what is held is no part of the answer, and what comes of it is (${framing})`, async () => {
+    const rest = {
+      length: ['content-length: 8\r\n\r\nthe', ' rest'],
+      chunked: ['transfer-encoding: chunked\r\n\r\n3\r\nthe', '\r\n5\r\n rest\r\n0\r\n\r\n'],
+      close: ['connection: close\r\n\r\nthe', ' rest'],
+    }[framing]
+    const asked: string[] = []
+    const origin = await scriptedOrigin((head, socket) => {
+      asked.push(/^range: .*$/m.exec(head)?.[0] ?? 'the whole')
+      socket.write(`HTTP/1.1 206 Partial Content\r\n${rest[0]}`)
+      setTimeout(() => (framing === 'close' ? socket.end(rest[1]) : socket.write(rest[1]!)), 10)
+    })
+    const { fill, told } = holding('whole', { misfits: 1, breaks: 1 })
+    const stage = await Stage.open(origin, {
+      decide: (exchange) => {
+        exchange.fill = fill
+        relay(exchange)
+      },
+    })
+    const client = new Client(stage.port)
+    client.send(GET)
+    assert.match(await client.until(/whole$/), /^HTTP\/1\.1 200 [\s\S]*\r\n\r\nwhole$/)
+    const [end] = await stage.ends(1)
+    assert.deepEqual([end!.action, end!.status, end!.bytes], ['store', 200, 5])
+    assert.deepEqual(asked, ['range: bytes=2-', 'the whole', 'the whole'])
+    assert.deepEqual(told, ['head', 'head', 'completed the rest', 'head', 'completed the rest', 'abandoned'])
+    assert.deepEqual(stage.origins, { ok: 3, failed: [], returned: 0, picked: 3 })
+    await stage.close()
+    await origin.close()
+  })
+
+test('what is held and breaks off is asked for again; a client that leaves meanwhile is seen', async () => {
+  let times = 0
+  const origin = await scriptedOrigin((_head, socket) => {
+    socket.write('HTTP/1.1 206 Partial Content\r\ncontent-length: 8\r\n\r\nthe')
+    if (++times === 1) setTimeout(() => socket.destroy(), 10)
+    else if (times === 2) socket.write(' rest')
+  })
+  const { fill, told } = holding('whole', {})
+  const stage = await Stage.open(origin, {
+    decide: (exchange) => {
+      exchange.fill = fill
+      relay(exchange)
+    },
+  })
+  const client = new Client(stage.port)
+  client.send(GET)
+  await client.until(/\r\n\r\nwhole$/)
+  assert.deepEqual(told, ['head', 'start over', 'head', 'completed the rest', 'abandoned'])
+  client.send(GET)
+  while (times < 3) await new Promise((resolve) => setTimeout(resolve, 5))
+  client.socket.destroy()
+  const [, end] = await stage.ends(2)
+  assert.deepEqual([end!.reason, end!.bytes, end!.outcome], ['client-gone', 0, 'abandoned'])
   await stage.close()
   await origin.close()
 })
