@@ -250,7 +250,7 @@ test('a flood’s handwriting is in the policy within a second, and the baseline
   const life = new Life()
   const people = visitors(random)
   life.ticks(800, people)
-  assert.ok(life.brain.signatures(SITE)!.isReady)
+  assert.ok(life.brain.signatures(SITE)[0]!.isReady)
   let bots = 0
   const flooded = (): EdgeReport => ({
     ...flood,
@@ -259,7 +259,7 @@ test('a flood’s handwriting is in the policy within a second, and the baseline
     },
   })
   life.ticks(4, flooded)
-  const { calmVectors } = life.brain.signatures(SITE)!
+  const { calmVectors } = life.brain.signatures(SITE)[0]!
   assert.ok(calmVectors > 700, String(calmVectors))
   const [signature] = life.brain.policy.signatures?.[SITE]?.signatures ?? []
   assert.equal(signature?.effect, 'weight')
@@ -275,13 +275,13 @@ test('a flood’s handwriting is in the policy within a second, and the baseline
   life.ticks(200, tamed)
   assert.equal(life.brain.posture(SITE), 'calm')
   assert.equal(life.brain.policy.signatures?.[SITE]?.signatures[0]?.id, signature.id, 'it is renewed')
-  assert.equal(life.brain.signatures(SITE)!.calmVectors, calmVectors)
+  assert.equal(life.brain.signatures(SITE)[0]!.calmVectors, calmVectors)
   assert.equal(life.brain.weights(SITE)!.asn(666), 0)
   // A minute after the flood it is gone, and calm weather is learned again.
   life.ticks(300, people)
   assert.equal(life.brain.policy.signatures?.[SITE], undefined)
   life.ticks(60, people)
-  assert.ok(life.brain.signatures(SITE)!.calmVectors > calmVectors)
+  assert.ok(life.brain.signatures(SITE)[0]!.calmVectors > calmVectors)
 })
 
 test('nothing is mined in calm weather, under bypass, nor when the operator says there is no attack', () => {
@@ -311,20 +311,26 @@ test('what calm clients look like and what the operator said of signatures survi
   life.ticks(4, () => ({ ...flood, sites: { [SITE]: { ...flood.sites[SITE]!, traits } } }))
   const [signature] = life.brain.policy.signatures![SITE]!.signatures
   const { id } = signature!
-  assert.throws(() => life.brain.setSignatureEffect(id, undefined, 'refuse'), /pin it first/)
-  life.brain.pinSignature(id, undefined, life.now)
-  life.brain.setSignatureEffect(id, SITE, 'refuse')
-  assert.throws(() => life.brain.pinSignature('s0', undefined, life.now), /digue signatures/)
-  assert.throws(() => life.brain.pinSignature(id, 'nowhere.example', life.now), /no site/)
-  const { calmVectors } = life.brain.signatures(SITE)!
+  assert.throws(
+    () => life.brain.changeSignature({ change: 'effect', id, effect: 'refuse' }, life.now),
+    /pin it first/,
+  )
+  life.brain.changeSignature({ change: 'pin', id }, life.now)
+  life.brain.changeSignature({ change: 'effect', id, site: SITE, effect: 'refuse' }, life.now)
+  assert.throws(() => life.brain.changeSignature({ change: 'pin', id: 's0' }, life.now), /digue signatures/)
+  assert.throws(
+    () => life.brain.changeSignature({ change: 'pin', id, site: 'nowhere.example' }, life.now),
+    /no site/,
+  )
+  const { calmVectors } = life.brain.signatures(SITE)[0]!
   const kept: unknown = JSON.parse(JSON.stringify(life.brain.toState()))
   const again = Brain.fromState(kept, { sites: [SITE] }, life.now + 1000)
   assert.equal(again.policy.signatures?.[SITE]?.signatures[0]?.effect, 'refuse')
-  assert.ok(again.signatures(SITE)!.calmVectors >= calmVectors * 0.98)
-  again.forbidSignature(id, undefined, 'the mayor’s own app', life.now)
+  assert.ok(again.signatures(SITE)[0]!.calmVectors >= calmVectors * 0.98)
+  again.changeSignature({ change: 'forbid', id, note: 'the mayor’s own app' }, life.now)
   assert.deepEqual(again.policy.signatures, {})
   const third = Brain.fromState(JSON.parse(JSON.stringify(again.toState())), { sites: [SITE] }, life.now)
-  assert.equal(third.signatures(SITE)!.forbidden[0]?.note, 'the mayor’s own app')
-  assert.equal(third.releaseSignature(id, undefined, life.now), 1)
-  assert.deepEqual(third.signatures(SITE)!.forbidden, [])
+  assert.equal(third.signatures(SITE)[0]!.forbidden[0]?.note, 'the mayor’s own app')
+  assert.deepEqual(third.changeSignature({ change: 'release', id }, life.now), [{ site: SITE }])
+  assert.deepEqual(third.signatures(SITE)[0]!.forbidden, [])
 })

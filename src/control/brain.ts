@@ -7,7 +7,7 @@
  */
 import { Baseline, type CalmUse, type CapacityState, type RouteCostRows, WeightTable } from '#admission'
 import { type HashKey, randomHashKey, SpaceSaving } from '#kit'
-import type { Signature, SiteSignatures } from '#recognise'
+import type { SiteSignatures } from '#recognise'
 import { DecisionList, type DecisionWish } from './decision-list.ts'
 import { KeptRoutes } from './kept-routes.ts'
 import { OverallWeights, PUBLISH_EVERY_MS, PUBLISH_SOONEST_MS } from './overall-weights.ts'
@@ -15,10 +15,12 @@ import type { CalmShare, Decision, EdgeReport, Policy, Posture, SiteReport, Trai
 import { PostureMachine } from './posture.ts'
 import { SAMPLES_PER_TICK } from './signatures/current.ts'
 import {
-  type Forbidden,
   SignatureBook,
-  type SignaturesStatus,
+  type SignatureChange,
+  type SignatureWish,
   SignatureWishError,
+  type SiteSignaturesStatus,
+  unknownSignature,
 } from './signatures/signature-book.ts'
 import { MAX_VECTORS, TraitBaseline } from './signatures/trait-baseline.ts'
 import { type BrainStatus, type SiteStatus, type SourceNetwork, sentence } from './status.ts'
@@ -248,35 +250,33 @@ export class Brain {
     return deleted
   }
 
-  /**
-   * Keeps a signature in force for 24 h; again to renew. On the sites that have it, or on the one named.
-   * This and the next three throw SignatureWishError, whose message says what to do.
-   */
-  pinSignature(id: string, site: string | undefined, nowMs: number): readonly Signature[] {
-    return this.#onSites(id, site, (book) => book.pin(id, nowMs))
-  }
-
-  /** Ends a signature and never publishes it again. */
-  forbidSignature(id: string, site: string | undefined, note: string, nowMs: number): readonly Forbidden[] {
-    return this.#onSites(id, site, (book) => book.forbid(id, note, nowMs))
-  }
-
-  setSignatureEffect(
-    id: string,
-    site: string | undefined,
-    effect: Signature['effect'],
-  ): readonly Signature[] {
-    return this.#onSites(id, site, (book) => book.setEffect(id, effect))
-  }
-
-  /** Takes back what the operator said of a signature; how many sites it was in force on. */
-  releaseSignature(id: string, site: string | undefined, nowMs: number): number {
-    const released = this.#onSites(id, site, (book) => book.release(id, nowMs)).filter(Boolean).length
-    if (released === 0)
+  /** What the operator wants of a signature, on each site that knows it. Throws SignatureWishError. */
+  changeSignature(wish: SignatureWish, nowMs: number): readonly SignatureChange[] {
+    const { id, site: only } = wish
+    const sites = [...this.#sites.values()].filter(({ name }) => only === undefined || name === only)
+    if (sites.length === 0) throw new SignatureWishError(`there is no site ${only?.slice(0, 253)}`)
+    const knowing = sites.filter(({ book }) => book.has(id))
+    if (knowing.length === 0) throw unknownSignature(id)
+    const changes = knowing.flatMap(({ name, book }): SignatureChange[] => {
+      switch (wish.change) {
+        case 'pin':
+          return [{ site: name, signature: book.pin(id, nowMs) }]
+        case 'forbid':
+          return [{ site: name, forbidden: book.forbid(id, wish.note, nowMs) }]
+        case 'effect':
+          return [{ site: name, signature: book.setEffect(id, wish.effect) }]
+        case 'release':
+          return book.release(id, nowMs) ? [{ site: name }] : []
+        default:
+          return wish satisfies never
+      }
+    })
+    if (changes.length === 0)
       throw new SignatureWishError(
         `${id} is neither pinned nor forbidden; a signature that was found ends by itself`,
       )
-    return released
+    this.#changed()
+    return changes
   }
 
   /** An empty baseline of traits to learn into from a log, for `adoptTraits`. */
@@ -320,9 +320,11 @@ export class Brain {
     return this.#sites.get(site)?.totals
   }
 
-  /** All that is known of the signatures of a site. */
-  signatures(site: string): SignaturesStatus | undefined {
-    return this.#sites.get(site)?.book.status()
+  /** All that is known of signatures, by site; of the one named, or of all. Empty when there is no such site. */
+  signatures(only?: string): SiteSignaturesStatus[] {
+    return [...this.#sites.values()]
+      .filter(({ name }) => only === undefined || name === only)
+      .map(({ name, book }) => ({ site: name, ...book.status() }))
   }
 
   status(capacity: (site: string) => CapacityState | undefined = () => undefined): BrainStatus {
@@ -456,20 +458,6 @@ export class Brain {
       Math.min(SAMPLES_PER_TICK, Math.floor(ALL_SAMPLES_PER_TICK / siteCount)),
     )
     return new SignatureBook(new TraitBaseline({ capacity }), Math.random, { samplesPerTick })
-  }
-
-  /** What the operator wants of a signature, on each site that knows it. */
-  #onSites<T>(id: string, site: string | undefined, wish: (book: SignatureBook) => T): T[] {
-    const of = [...this.#sites.values()].filter(({ name }) => site === undefined || name === site)
-    if (of.length === 0) throw new SignatureWishError(`there is no site ${site?.slice(0, 253)}`)
-    const knowing = of.filter(({ book }) => book.has(id))
-    if (knowing.length === 0)
-      throw new SignatureWishError(
-        `there is no signature ${id.slice(0, 40)}; \`digue signatures\` shows those there are`,
-      )
-    const done = knowing.map(({ book }) => wish(book))
-    this.#changed()
-    return done
   }
 
   #publish(site: Site, nowMs: number): void {

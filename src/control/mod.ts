@@ -19,9 +19,12 @@ export {
   type HeldBack,
   type PublishedSignature,
   SignatureBook,
+  type SignatureChange,
   type SignaturesStatus,
   type SignaturesSummary,
+  type SignatureWish,
   SignatureWishError,
+  type SiteSignaturesStatus,
 } from './signatures/signature-book.ts'
 export { type CalmSample, TraitBaseline, type TraitBaselineState } from './signatures/trait-baseline.ts'
 export { StateFile } from './state-file.ts'

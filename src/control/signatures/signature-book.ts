@@ -97,6 +97,24 @@ export interface SignaturesStatus extends Omit<SignaturesSummary, 'forbidden'> {
   readonly forbidden: readonly Forbidden[]
 }
 
+export interface SiteSignaturesStatus extends SignaturesStatus {
+  readonly site: string
+}
+
+/** What an operator wants of a signature; on all sites that have it, unless one is named. */
+export type SignatureWish = { readonly id: string; readonly site?: string } & (
+  | { readonly change: 'pin' | 'release' }
+  | { readonly change: 'forbid'; readonly note: string }
+  | { readonly change: 'effect'; readonly effect: Signature['effect'] }
+)
+
+/** What became of it on a site: as it is now in force, or that it is forbidden; neither when it was released. */
+export interface SignatureChange {
+  readonly site: string
+  readonly signature?: Signature
+  readonly forbidden?: Forbidden
+}
+
 export interface SignatureBookState {
   readonly pinned: readonly Signature[]
   readonly forbidden: readonly Forbidden[]
@@ -230,7 +248,7 @@ export class SignatureBook {
   forbid(id: string, note: string, nowMs: number): Forbidden {
     const terms =
       this.#entries.get(id)?.signature.terms ?? this.#heldBack.find((held) => held.id === id)?.terms
-    if (terms === undefined && !this.#forbidden.has(id)) throw unknown(id)
+    if (terms === undefined && !this.#forbidden.has(id)) throw unknownSignature(id)
     if (!this.#forbidden.has(id) && this.#forbidden.size >= MAX_FORBIDDEN)
       throw new SignatureWishError(
         `at most ${MAX_FORBIDDEN} signatures can be forbidden; release one with \`digue signatures release\``,
@@ -250,7 +268,7 @@ export class SignatureBook {
   /** What is done to those who fit. Throws SignatureWishError: all but `weight` is for pinned ones. */
   setEffect(id: string, effect: Signature['effect']): Signature {
     const entry = this.#entries.get(id)
-    if (entry === undefined) throw unknown(id)
+    if (entry === undefined) throw unknownSignature(id)
     if (effect !== 'weight' && !entry.signature.isPinned)
       throw new SignatureWishError(
         `${id} ends by itself and may come again by itself: pin it first (\`digue signatures pin ${id}\`), then it may ${effect}`,
@@ -346,7 +364,7 @@ export class SignatureBook {
   /** The operator may overrule what Digue held back, knowing what it would touch. */
   #pinHeldBack(id: string, nowMs: number): Signature {
     const held = this.#heldBack.find((one) => one.id === id)
-    if (held === undefined) throw unknown(id)
+    if (held === undefined) throw unknownSignature(id)
     if (this.#forbidden.has(id))
       throw new SignatureWishError(
         `${id} is forbidden; \`digue signatures release ${id}\` lifts that, then it can be pinned`,
@@ -483,7 +501,8 @@ export class SignatureBook {
   }
 }
 
-function unknown(id: string): SignatureWishError {
+/** Nobody knows the id. */
+export function unknownSignature(id: string): SignatureWishError {
   return new SignatureWishError(
     `there is no signature ${id.slice(0, 40)}; \`digue signatures\` shows those there are`,
   )
