@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { DropTable, type Session, type TableEvent, type TableSettings } from './drop-table.ts'
+import type { Surroundings } from './guard.ts'
 import { NftSession } from './nft-session.ts'
 import { type HelperMessage, Lines, readRequest } from './protocol.ts'
 import { lookAround } from './surroundings.ts'
@@ -21,6 +22,7 @@ export interface HelperOptions {
   /** What runs nft; tests put a namespace in front. */
   readonly program?: readonly string[]
   readonly open?: (onEnd: (reason: string) => void) => Session
+  readonly look?: () => Promise<Surroundings>
 }
 
 export interface Helper {
@@ -48,7 +50,7 @@ export async function startHelper(options: HelperOptions): Promise<Helper> {
       options.open ??
       ((onEnd) =>
         new NftSession({ folder, ...(options.program ? { program: options.program } : {}) }, onEnd)),
-    look: () => lookAround(),
+    look: options.look ?? (() => lookAround()),
     now: () => performance.now(),
     onEvent: (event) => {
       options.onEvent(event)

@@ -23,6 +23,7 @@ async function helperOn(kernel: FakeKernel, folder = scratch()): Promise<Helper>
     settings: SETTINGS,
     folder,
     open: (onEnd) => kernel.open(onEnd),
+    look: async () => ({ addresses: [] }),
     onEvent: () => {},
   })
   after(() => helper.close())
@@ -205,7 +206,7 @@ test('whatever is sent to the helper, it stays up and adds nothing that is no ad
     client.on('error', () => {})
     client.end(text)
     client.resume()
-    await once(client, 'close')
+    await new Promise((resolve) => client.once('close', resolve))
   }
   const { kernel } = drop({ socket })
   await kernel.open()
