@@ -2,7 +2,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { formatFault, jsonSchema, readConfigFile } from '#config'
 import { CommandError, type Status, sendCommand } from '#console'
-import type { Decision } from '#control'
+import { type Decision, POSTURES } from '#control'
 import { parseDuration } from '#kit'
 import { decisionsText, type WishFlags, wishOf } from './decisions.ts'
 import { findSocket, usualConfig } from './locate.ts'
@@ -350,6 +350,50 @@ Examples:
     .option('--socket <path>', 'Unix socket to listen on, instead of `kernel.socket`')
     .addOption(new Option('--child', 'started by Digue itself').hideHelp())
     .action(async (flags) => (await import('./kernel.ts')).kernelHelper(flags, terminal))
+
+  const rule = command('rule', 'Your own rules (`rules:` of a site), tried out before they act.', [
+    'digue rule test --rule old-scraper --log /var/log/nginx/access.log',
+    `digue rule test --when 'traits.agent == "curl"' --live 30s`,
+  ])
+  rule
+    .command('test')
+    .description(
+      'What a rule would touch: on access logs, or on what the running Digue sees now. Nothing is changed.',
+    )
+    .option('-c, --config <file>', 'configuration with the rules; the usual ones otherwise')
+    .option('--site <host>', 'whose rules, and whose requests; needed where there are several sites')
+    .addOption(new Option('--rule <name>', 'one rule; all of the site otherwise').conflicts('when'))
+    .option('--when <expression>', 'an expression that is in no configuration yet')
+    .addOption(
+      new Option('--log <file...>', 'access logs, packed or not; `-` reads standard input').conflicts('live'),
+    )
+    .option('--live <duration>', 'watch the running Digue for so long, such as 30s', duration)
+    .addOption(
+      new Option('--posture <posture>', 'take this for the weather (logs: flooded; live: as it is)').choices([
+        ...POSTURES,
+      ]),
+    )
+    .option('--state <folder>', 'state directory of the running Digue')
+    .option('--socket <path>', 'its command socket')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Minutes with at most twice the median of requests are called quiet: what a rule touches there are
+mostly visitors. A log shows neither TLS nor most header fields nor cookies; where a rule needs them,
+it says for how many requests it cannot be told.
+
+Exit codes: 0 nothing to worry about; 1 there are warnings, such as more than 1 % of quiet traffic
+touched; 2 wrong command line or expression; 3 no Digue runs there.
+
+Examples:
+  digue rule test --log access.log                                       # all rules of the site
+  digue rule test --rule old-scraper --log access.log.1.gz access.log
+  digue rule test --when 'path.startsWith("/search") && traits.agent == "curl"' --log access.log
+  digue rule test --when 'headers["accept-language"] == ""' --live 60s --json
+`,
+    )
+    .action(async (flags) => (await import('./rule-test.ts')).ruleTest(flags, terminal))
 
   command('hash-token', 'Hash an API key for `challenge.tokens`; the key is read from standard input.', [
     'openssl rand -hex 24 | tee api-key | digue hash-token',

@@ -22,6 +22,7 @@ import {
   type MetricsPort,
   openCommandSocket,
   openMetricsPort,
+  SampleDesk,
   type Status,
 } from '#console'
 import { Brain, type DecisionWish, type EdgeReport, type Policy, readMaster, StateFile } from '#control'
@@ -77,6 +78,8 @@ class Service {
   readonly #stateFile: StateFile
   #brain: Brain
   #policySerial = -1
+  readonly #samples = new SampleDesk()
+  #wantsLooks = false
   #config: Config
   #edge: Edge | undefined
   #socket: CommandSocket | undefined
@@ -176,16 +179,19 @@ class Service {
     if (this.#accessLog !== undefined && report.recordsLost > 0)
       this.#metrics.accessLogLost(report.recordsLost)
     this.#requestLog.offer(report, nowMs)
+    this.#samples.take(report.records, report.recordsLost, nowMs)
   }
 
   #tick(): void {
     const nowMs = Date.now()
     this.#requestLog.tick(nowMs)
     const policy = this.#brain.tick(nowMs)
-    if (policy.serial !== this.#policySerial) {
+    const wantsLooks = this.#samples.isWanted(nowMs)
+    if (policy.serial !== this.#policySerial || wantsLooks !== this.#wantsLooks) {
       this.#sayPostures(policy)
       this.#policySerial = policy.serial
-      this.#edge?.setPolicy(policy)
+      this.#wantsLooks = wantsLooks
+      this.#edge?.setPolicy(wantsLooks ? { ...policy, wantsLooks } : policy)
     }
   }
 
@@ -267,6 +273,12 @@ class Service {
         if (found) changed({ deleted: id })
         return found
       },
+      signatures: (site) => brain().signatures(site),
+      changeSignature: (wish) => {
+        const changes = brain().changeSignature(wish, Date.now())
+        changed({ signature: wish })
+        return changes
+      },
       cache: () => this.#cacheStatus(),
       kernel: () => this.#kernel.status(),
       purge: async (given) => {
@@ -276,6 +288,11 @@ class Service {
         const removed = await this.#edge.purge(what)
         this.#log.warn({ purge: what, removed }, 'the operator purged stored pages')
         return removed
+      },
+      samples: (after) => {
+        const samples = this.#samples.since(after, Date.now())
+        this.#tick()
+        return { ...samples, postures: this.#brain.policy.postures }
       },
       diagnosis: () => ({
         untrustedForwarder: this.#untrustedForwarder,

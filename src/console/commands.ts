@@ -4,10 +4,19 @@
  */
 import { isIP } from 'node:net'
 import type { Purge } from '#cache'
-import type { SiteStatus as BrainSiteStatus, Decision, DecisionWish, Policy } from '#control'
+import type {
+  SiteStatus as BrainSiteStatus,
+  Decision,
+  DecisionWish,
+  Policy,
+  SignatureChange,
+  SignatureWish,
+  SiteSignaturesStatus,
+} from '#control'
 import type { LibraryReport } from '#edge'
 import type { KernelStatus } from '#kernel'
 import type { SiteFigures } from './live-figures.ts'
+import type { Samples } from './samples.ts'
 
 /** What the brain says of a site, with the figures of the last ten seconds. */
 export interface SiteStatus
@@ -65,11 +74,17 @@ export interface Commands {
   addDecision(wish: DecisionWish): Decision
   /** False when there is none. */
   deleteDecision(id: string): boolean
+  /** Of the site named, or of all; empty when there is no such site. */
+  signatures(site?: string): readonly SiteSignaturesStatus[]
+  /** Throws what is wrong with the wish. */
+  changeSignature(wish: SignatureWish): readonly SignatureChange[]
   cache(): Promise<CacheStatus>
   /** Forgets stored responses; how many. Throws what is wrong with `what`. */
   purge(what: Readonly<Record<string, unknown>>): Promise<number>
   /** Whom the kernel drops, or why it drops nobody. */
   kernel(): Promise<KernelStatus>
+  /** Requests since the serial number `after`, with what they looked like; without it sampling only begins. */
+  samples(after: number | undefined): Samples
   /** The address that sends most of the recent requests with forwarding fields nobody trusts, if one does. */
   diagnosis(): Diagnosis
 }
@@ -86,10 +101,13 @@ export interface Diagnosis {
 /** One request on the socket. */
 export type Request =
   | { readonly command: 'status' | 'decisions' | 'diagnosis' | 'cache' | 'kernel' }
+  | { readonly command: 'samples'; readonly after?: number }
   | { readonly command: 'attack'; readonly mode: Policy['attack'] }
   | { readonly command: 'bypass'; readonly on: boolean }
   | { readonly command: 'addDecision'; readonly wish: DecisionWish }
   | { readonly command: 'deleteDecision'; readonly id: string }
+  | { readonly command: 'signatures'; readonly site?: string }
+  | { readonly command: 'changeSignature'; readonly wish: SignatureWish }
   | { readonly command: 'purge'; readonly what: Purge }
 
 export type Response =
@@ -118,6 +136,12 @@ export async function answer(line: string, commands: Commands): Promise<Response
         return { ok: true, result: commands.decisions() }
       case 'diagnosis':
         return { ok: true, result: commands.diagnosis() }
+      case 'samples': {
+        const after = request['after']
+        if (after !== undefined && !Number.isSafeInteger(after))
+          return fail('after: expected a serial number')
+        return { ok: true, result: commands.samples(after as number | undefined) }
+      }
       case 'attack': {
         const mode = request['mode']
         if (mode !== 'on' && mode !== 'off' && mode !== 'auto')
@@ -142,6 +166,15 @@ export async function answer(line: string, commands: Commands): Promise<Response
           ? { ok: true, result: { deleted: id } }
           : fail(`there is no decision ${id.slice(0, 40)}; \`digue decisions list\` shows those there are`)
       }
+      case 'signatures': {
+        const site = request['site']
+        if (site !== undefined && typeof site !== 'string') return fail('site: expected a host name')
+        return { ok: true, result: commands.signatures(site) }
+      }
+      case 'changeSignature': {
+        const wish = readSignatureWish(request['wish'])
+        return typeof wish === 'string' ? fail(wish) : { ok: true, result: commands.changeSignature(wish) }
+      }
       case 'cache':
         return { ok: true, result: await commands.cache() }
       case 'kernel':
@@ -154,7 +187,7 @@ export async function answer(line: string, commands: Commands): Promise<Response
       }
       default:
         return fail(
-          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision, cache, purge, kernel or diagnosis',
+          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision, signatures, changeSignature, cache, purge, kernel, samples or diagnosis',
         )
     }
   } catch (error) {
@@ -195,4 +228,29 @@ function readWish(value: unknown): DecisionWish | string {
   }
   if (typeof host !== 'string' || host.length === 0 || host.length > 253) return 'host: expected a host name'
   return { ...common, host: host.toLowerCase() }
+}
+
+/** The wish, or what is wrong with it. */
+function readSignatureWish(value: unknown): SignatureWish | string {
+  if (typeof value !== 'object' || value === null) return 'wish: expected an object'
+  const { change, id, site, note, effect } = value as Partial<Record<string, unknown>>
+  if (typeof id !== 'string' || !/^s[0-9a-f]{10}$/.test(id))
+    return 'id: expected one as shown by `digue signatures`, such as s3f2a91c07b'
+  if (site !== undefined && typeof site !== 'string') return 'site: expected a host name'
+  const common = { id, ...(site === undefined ? {} : { site }) }
+  switch (change) {
+    case 'pin':
+    case 'release':
+      return { ...common, change }
+    case 'forbid':
+      if (note !== undefined && (typeof note !== 'string' || note.length > 500))
+        return 'note: expected a text of at most 500 characters'
+      return { ...common, change, note: note ?? '' }
+    case 'effect':
+      if (effect !== 'weight' && effect !== 'price' && effect !== 'wait' && effect !== 'refuse')
+        return 'effect: expected "weight", "price", "wait" or "refuse"'
+      return { ...common, change, effect }
+    default:
+      return 'change: expected "pin", "forbid", "effect" or "release"'
+  }
 }

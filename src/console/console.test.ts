@@ -38,6 +38,11 @@ function fakeCommands(): Commands & { readonly calls: unknown[] } {
       return decision
     },
     deleteDecision: (id) => list.some((decision) => decision.id === id),
+    signatures: () => [],
+    changeSignature: (wish) => {
+      calls.push(wish)
+      return []
+    },
     cache: async () => ({ sites: [] }) as never,
     kernel: async () => ({ state: 'off' }) as never,
     purge: async (what) => {
@@ -45,6 +50,7 @@ function fakeCommands(): Commands & { readonly calls: unknown[] } {
       if (what['tag'] === undefined) throw new Error('expected a tag')
       return 3
     },
+    samples: (after) => ({ serial: after ?? 0, records: [], lost: 0, postures: {} }),
     diagnosis: () => ({}) as never,
   }
 }

@@ -12,3 +12,4 @@ export type {
 export { LiveFigures, type SiteFigures } from './live-figures.ts'
 export { Metrics, type SiteGauges } from './metrics.ts'
 export { type MetricsPort, openMetricsPort } from './metrics-port.ts'
+export { SampleDesk, type Samples } from './samples.ts'

@@ -4,7 +4,7 @@
  * was left out is counted.
  */
 import { randomBytes } from 'node:crypto'
-import type { ExchangeRecord } from '#record'
+import type { ExchangeRecord, RequestLook } from '#record'
 import type { EndResult, Exchange } from './exchange.ts'
 import type { EdgeHouse } from './house.ts'
 
@@ -20,6 +20,7 @@ export class Recorder {
   #relayed = 0
   #others = 0
   #left = 0
+  #looks = 0
 
   constructor(house: EdgeHouse, thread: number) {
     this.#house = house
@@ -73,6 +74,7 @@ export class Recorder {
       signature: exchange.signature,
       rule: exchange.rule,
       list: exchange.list,
+      ...(this.#house.policy.wantsLooks === true && this.#looks++ < LOOKS ? { look: lookOf(exchange) } : {}),
     }
     this.#house.records.push(record)
   }
@@ -81,7 +83,28 @@ export class Recorder {
   drain(): { records: readonly ExchangeRecord[]; lost: number } {
     const { items, lost } = this.#house.records.drain()
     const all = lost + this.#left
-    this.#relayed = this.#others = this.#left = 0
+    this.#relayed = this.#others = this.#left = this.#looks = 0
     return { records: items, lost: all }
   }
+}
+
+/** Per report: they are larger than the rest of a record, and only a sample is wanted. */
+const LOOKS = 128
+/** Characters of the fields of a look. */
+const LOOK_LENGTH = 4096
+const SECRET = /^(cookie|authorization|proxy-authorization|x-api-key)$|token|secret/i
+
+function lookOf(exchange: Exchange): RequestLook {
+  const { head, secure, traits } = exchange
+  const fields: string[] = []
+  let isWhole = true
+  let length = 0
+  for (let i = 0; i < head.fields.length; i += 2) {
+    const name = head.fields[i]!
+    const value = head.fields[i + 1]!
+    length += name.length + value.length
+    if (length > LOOK_LENGTH || SECRET.test(name)) isWhole = false
+    else fields.push(name, value)
+  }
+  return { host: head.host, isSecure: secure, traits, fields, isWhole }
 }

@@ -28,6 +28,20 @@ export interface ExchangeRecord {
   /** Names of the operator's rule and of the list of networks that spoke of it, '' for none. */
   readonly rule?: string
   readonly list?: string
+  /** Only while somebody tries a rule out (`Policy.wantsLooks`). */
+  readonly look?: RequestLook
+}
+
+/** What a request looked like, to try a rule on it. */
+export interface RequestLook {
+  readonly host: string
+  readonly isSecure: boolean
+  /** In the order of `TRAITS`. */
+  readonly traits: readonly string[]
+  /** Names and values in turn, without secrets (cookies, credentials). */
+  readonly fields: readonly string[]
+  /** False: some fields were left out or cut. */
+  readonly isWhole: boolean
 }
 
 /**

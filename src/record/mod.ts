@@ -1,6 +1,12 @@
 export { type AccessLogOptions, type AccessLogSummary, readAccessLog } from './access-log-reader.ts'
 export { formatCombined, type LoggedRequest, loggedRequest, parseCombined } from './combined-log.ts'
-export { ACTIONS, type Action, type ExchangeRecord, LATENCY_BUCKETS_MS } from './exchange-record.ts'
+export {
+  ACTIONS,
+  type Action,
+  type ExchangeRecord,
+  LATENCY_BUCKETS_MS,
+  type RequestLook,
+} from './exchange-record.ts'
 export { FIELD, type Field, LogLine } from './log-line.ts'
 export { type MergeOptions, mergeLogs } from './log-merge.ts'
 export { type BadLine, LOG_FORMATS, type LogFormat, LogReader, type LogReaderOptions } from './log-reader.ts'

@@ -25,9 +25,10 @@ const DAY_MS = 86_400_000
 
 /** One rule, ready to be asked. */
 export class Rule {
+  /** As it was written. */
+  readonly config: RuleConfig
   readonly name: string
   readonly effect: Effect
-  readonly note: string
   /** Milliseconds since the epoch; Infinity when it has no end. */
   readonly untilMs: number
   /** "path", "headers.accept", "headers" for all of them, "traits.tls", "client.address". */
@@ -39,9 +40,9 @@ export class Rule {
 
   /** Throws RuleError. */
   constructor(config: RuleConfig, index = 0) {
+    this.config = config
     this.name = config.name
     this.effect = config.then
-    this.note = config.note ?? ''
     this.untilMs = endOf(config.until, index)
     try {
       this.#expression = compileExpression(config.when)
