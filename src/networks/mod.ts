@@ -1,5 +1,14 @@
-export { type Address, formatAddress, parseAddress } from './address.ts'
-export { type Cidr, type CidrFault, CidrSet, contains, formatCidr, networkOf, parseCidr } from './cidr.ts'
+export { type Address, formatAddress, maskAddress, parseAddress } from './address.ts'
+export {
+  type Cidr,
+  type CidrFault,
+  CidrSet,
+  contains,
+  formatCidr,
+  lastWords,
+  networkOf,
+  parseCidr,
+} from './cidr.ts'
 export { AddressBook, type ClientAddress, identify, UNSPECIFIED } from './client-address.ts'
 export { type Countries, openCountries } from './country.ts'
 export { MOST_HOPS, type Resolved, resolveClient } from './forwarded-client.ts'
