@@ -386,6 +386,9 @@ export class Pipeline implements Desk, CacheHost {
   /** By the operator's decision, or what else he wants refused. */
   refuse(exchange: Exchange, reason: RefuseReason): void {
     const now = this.nowMs()
+    // Whoever is not even let in any more need not be told again on a connection that is still open.
+    if (this.hammering.state(exchange.subscriber, now) === 'drop' && stopHammering(this, exchange) === 'done')
+      return
     this.hammering.refused(exchange.subscriber, now)
     const answer = this.#visitorAnswers.refused(exchange, reason, now)
     this.answer(exchange, answer, { action: 'refuse', reason })
