@@ -14,6 +14,7 @@ export {
   type TraitSample,
 } from './policy.ts'
 export { PostureMachine, type TickFigures } from './posture.ts'
+export { SIGNATURE_EXPORTS, type SignatureExport } from './signatures/exports/formats.ts'
 export {
   type Forbidden,
   type HeldBack,
