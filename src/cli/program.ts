@@ -332,6 +332,33 @@ Examples:
     )
     .action(async (flags) => (await import('./cache-purge.ts')).purge(flags, terminal))
 
+  const lists = steered(
+    command('lists', 'Lists of networks: what they hold, how far they act, and why.', [
+      'digue lists',
+      'digue lists refresh spamhaus-drop',
+      'digue lists release spamhaus-drop',
+      'digue lists --json',
+    ]),
+  ).action(async (flags) => (await import('./lists.ts')).lists(flags, terminal))
+  lists
+    .command('refresh')
+    .description('Look now, instead of when it is due; waits up to 8 s for what comes.')
+    .argument('[name]', 'one list; all of them otherwise')
+    .addHelpText('after', '\nExamples:\n  digue lists refresh\n  digue lists refresh office\n')
+    .action(async (name: string | undefined, _, command: Command) =>
+      (await import('./lists.ts')).refreshLists(name, command.optsWithGlobals(), terminal),
+    )
+  lists
+    .command('release')
+    .description(
+      'Let a list act that is held back, weighs only, or has grown, until twice as many visitors are on it.',
+    )
+    .argument('<name>', 'as shown by `digue lists`')
+    .addHelpText('after', '\nExample:\n  digue lists release spamhaus-drop\n')
+    .action(async (name: string, _, command: Command) =>
+      (await import('./lists.ts')).releaseList(name, command.optsWithGlobals(), terminal),
+    )
+
   steered(
     command('kernel', 'Those that the kernel drops, so that they cost no connection.', [
       'digue kernel status',

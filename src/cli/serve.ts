@@ -28,9 +28,11 @@ import {
 import { Brain, type DecisionWish, type EdgeReport, type Policy, readMaster, StateFile } from '#control'
 import { type Edge, type EdgeEvent, startEdge } from '#edge'
 import { KernelDrop } from '#kernel'
+import { type ListEvent, type Lists, startLists } from '#lists'
 import { AccessLog } from './access-log.ts'
 import { descriptorLimit } from './doctor.ts'
 import { spawnHelper, tableSettings } from './kernel.ts'
+import { calmSubscribers, listHits } from './list-feed.ts'
 import { learnFromLogs, type OldLog } from './old-log.ts'
 import { CliError, EXIT, type Terminal } from './output.ts'
 import { plainLines } from './plain-log.ts'
@@ -84,6 +86,7 @@ class Service {
   #edge: Edge | undefined
   #socket: CommandSocket | undefined
   #kernel: KernelDrop
+  readonly #lists: Lists
   #metricsPort: MetricsPort | undefined
   #cacheReport: Promise<CacheReport | undefined> | undefined
   #accessLog: AccessLog | undefined
@@ -117,6 +120,16 @@ class Service {
       ...config.kernel,
       spawn: () => spawnHelper(tableSettings(this.#config, this.#edge?.ports)),
       onEvent: ({ level, code, message }) => this.#edgeEvent({ level, code, message, thread: -1 }),
+    })
+    this.#lists = this.#makeLists(join(config.state, 'lists'))
+  }
+
+  #makeLists(folder: string): Lists {
+    return startLists({
+      folder,
+      userAgent: `digue/${version()}`,
+      onChange: (memory, names) => this.#edge?.setLists(memory, names),
+      onEvent: (event) => this.#guard('lists', () => this.#listEvent(event)),
     })
   }
 
@@ -153,6 +166,7 @@ class Service {
     await this.#openMetrics()
     this.#openAccessLog()
     void this.#kernel.open()
+    this.#lists.configure(config.lists)
     this.#every(BRAIN_MS, 'brain', () => this.#tick())
     this.#every(SAVE_MS, 'save', () => void this.#save())
     this.#handleSignals()
@@ -174,12 +188,19 @@ class Service {
     this.#live.take(report, nowMs)
     this.#metrics.report(report)
     if (report.offenders !== undefined && !this.#brain.policy.bypass) this.#kernel.offend(report.offenders)
+    if (this.#config.lists.length > 0) this.#tellLists(report)
     this.#accessLog?.append(report.records, nowMs)
     // Kept apart from the access log's losses: an edge drops a record before either is written.
     if (this.#accessLog !== undefined && report.recordsLost > 0)
       this.#metrics.accessLogLost(report.recordsLost)
     this.#requestLog.offer(report, nowMs)
     this.#samples.take(report.records, report.recordsLost, nowMs)
+  }
+
+  #tellLists(report: EdgeReport): void {
+    this.#lists.calm(calmSubscribers(report, this.#brain.policy))
+    const hits = listHits(report)
+    if (Object.keys(hits).length > 0) this.#lists.hits(hits)
   }
 
   #tick(): void {
@@ -216,6 +237,7 @@ class Service {
     )
     if (this.#edge !== undefined) this.#metrics.entrance(this.#edge.entrance)
     this.#metrics.kernel(await this.#kernel.status())
+    this.#metrics.lists(await this.#lists.status().catch(() => []), Date.now())
     const cache = await Promise.race([this.#reportCache(), delay(CACHE_REPORT_MS, undefined, { ref: false })])
     if (cache !== undefined) this.#metrics.cache(cache, this.#config.cache)
     return this.#metrics.text()
@@ -235,10 +257,20 @@ class Service {
     const { level, code, message, thread } = event
     this.#log[level]({ code, thread }, message)
     if (code === 'untrusted-proxy') this.#untrustedForwarder = event.subject ?? ''
-    if (level === 'info') return
+    if (level !== 'info') this.#warn(code, message)
+  }
+
+  #warn(code: string, message: string): void {
     this.#warnings.delete(code)
     this.#warnings.set(code, `${new Date().toISOString()} ${message}`)
     if (this.#warnings.size > MAX_WARNINGS) this.#warnings.delete(this.#warnings.keys().next().value!)
+  }
+
+  #listEvent({ level, code, list, message }: ListEvent): void {
+    this.#log[level]({ code, list }, message)
+    if (code === 'list-recovered') this.#warnings.delete(`list-failing ${list}`)
+    if (code === 'list-acting') this.#warnings.delete(`list-held ${list}`)
+    if (level === 'warn') this.#warn(`${code} ${list}`, message)
   }
 
   #commands(): Commands {
@@ -281,6 +313,14 @@ class Service {
       },
       cache: () => this.#cacheStatus(),
       kernel: () => this.#kernel.status(),
+      lists: () => this.#lists.status(),
+      refreshLists: (name) => this.#lists.refresh(name),
+      releaseList: async (name) => {
+        const list = await this.#lists.release(name)
+        this.#log.warn({ list: name, standing: list.standing }, 'the operator released a list')
+        for (const code of ['list-held', 'list-grown']) this.#warnings.delete(`${code} ${name}`)
+        return list
+      },
       purge: async (given) => {
         const what = parsePurge(given)
         if ('faults' in what) throw new CliError(what.faults.join('\n'))
@@ -454,6 +494,7 @@ class Service {
   #sayPostures(policy: Policy): void {
     for (const [site, posture] of Object.entries(policy.postures)) {
       const before = this.#postures[site] ?? 'calm'
+      if (before === 'calm' && posture !== 'calm') this.#lists.storm()
       if (posture !== before)
         this.#log.warn({ code: 'posture', site, posture, before }, `${site} is ${posture}, was ${before}`)
     }
@@ -525,6 +566,7 @@ class Service {
     this.#log.level = config.log.level
     this.#requestLog.configure(config.log)
     this.#openAccessLog()
+    this.#lists.configure(config.lists)
     const fixed = (['state', 'keys', 'threads', 'networks', 'cache', 'kernel', 'admin'] as const).filter(
       (name) => JSON.stringify(before[name]) !== JSON.stringify(config[name]),
     )
@@ -544,6 +586,7 @@ class Service {
     await this.#edge?.drain(DRAIN_MS)
     for (const timer of this.#timers) clearInterval(timer)
     this.#kernel.close()
+    await this.#lists.close()
     await this.#save()
     await Promise.all([this.#metricsPort?.close(), this.#socket?.close(), this.#accessLog?.close()])
     process.off('SIGHUP', this.#onHup)

@@ -35,7 +35,7 @@ export function crossCheck(config: Config, options: CheckOptions = {}): Complain
   checkSites(config, { complain, complainOfFile })
   for (const [index, text] of config.trustedProxies.entries())
     checkCidr(['trustedProxies', index], text, complain)
-  checkLists(config, complain)
+  checkLists(config, complain, complainOfFile)
   if (config.networks !== undefined) checkReadable(['networks'], config.networks, complainOfFile)
   for (const [index, text] of config.kernel.never.entries())
     checkCidr(['kernel', 'never', index], text, complain)
@@ -183,7 +183,7 @@ function checkRules(
 /** A minute: whoever publishes a list counts the askers. */
 const SHORTEST_REFRESH_MS = { url: 60_000, file: 1000, crowdsec: 1000 } as const
 
-function checkLists(config: Config, complain: Complain): void {
+function checkLists(config: Config, complain: Complain, complainOfFile: Complain): void {
   const names = new Set<string>()
   for (const [index, list] of config.lists.entries()) {
     const path = ['lists', index]
@@ -202,9 +202,9 @@ function checkLists(config: Config, complain: Complain): void {
         [...path, 'refresh'],
         `expected at least ${shortest / 1000} s for a ${source}, got ${list.refresh / 1000} s`,
       )
-    if (list.file !== undefined) checkReadable([...path, 'file'], list.file, complain)
+    if (list.file !== undefined) checkReadable([...path, 'file'], list.file, complainOfFile)
     if (list.crowdsec !== undefined) {
-      checkReadable([...path, 'crowdsec', 'keyFile'], list.crowdsec.keyFile, complain)
+      checkReadable([...path, 'crowdsec', 'keyFile'], list.crowdsec.keyFile, complainOfFile)
       const { url } = list.crowdsec
       if (url.startsWith('http://') && !isNearby(url))
         complain(

@@ -15,6 +15,7 @@ import type {
 } from '#control'
 import type { LibraryReport } from '#edge'
 import type { KernelStatus } from '#kernel'
+import type { ListStatus } from '#lists'
 import type { SiteFigures } from './live-figures.ts'
 import type { Samples } from './samples.ts'
 
@@ -83,6 +84,11 @@ export interface Commands {
   purge(what: Readonly<Record<string, unknown>>): Promise<number>
   /** Whom the kernel drops, or why it drops nobody. */
   kernel(): Promise<KernelStatus>
+  lists(): Promise<readonly ListStatus[]>
+  /** Looks at one list, or at all, now. Rejects when there is no such list. */
+  refreshLists(name?: string): Promise<readonly ListStatus[]>
+  /** Lets a list act that was held back. Rejects when it was not. */
+  releaseList(name: string): Promise<ListStatus>
   /** Requests since the serial number `after`, with what they looked like; without it sampling only begins. */
   samples(after: number | undefined): Samples
   /** The address that sends most of the recent requests with forwarding fields nobody trusts, if one does. */
@@ -100,7 +106,9 @@ export interface Diagnosis {
 
 /** One request on the socket. */
 export type Request =
-  | { readonly command: 'status' | 'decisions' | 'diagnosis' | 'cache' | 'kernel' }
+  | { readonly command: 'status' | 'decisions' | 'diagnosis' | 'cache' | 'kernel' | 'lists' }
+  | { readonly command: 'refreshLists'; readonly name?: string }
+  | { readonly command: 'releaseList'; readonly name: string }
   | { readonly command: 'samples'; readonly after?: number }
   | { readonly command: 'attack'; readonly mode: Policy['attack'] }
   | { readonly command: 'bypass'; readonly on: boolean }
@@ -179,6 +187,18 @@ export async function answer(line: string, commands: Commands): Promise<Response
         return { ok: true, result: await commands.cache() }
       case 'kernel':
         return { ok: true, result: await commands.kernel() }
+      case 'lists':
+        return { ok: true, result: await commands.lists() }
+      case 'refreshLists': {
+        const name = request['name']
+        if (name !== undefined && typeof name !== 'string') return fail('name: expected the name of a list')
+        return { ok: true, result: await commands.refreshLists(name) }
+      }
+      case 'releaseList': {
+        const name = request['name']
+        if (typeof name !== 'string') return fail('name: expected the name of a list')
+        return { ok: true, result: await commands.releaseList(name) }
+      }
       case 'purge': {
         const what = request['what']
         if (typeof what !== 'object' || what === null || Array.isArray(what))
@@ -187,7 +207,7 @@ export async function answer(line: string, commands: Commands): Promise<Response
       }
       default:
         return fail(
-          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision, signatures, changeSignature, cache, purge, kernel, samples or diagnosis',
+          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision, signatures, changeSignature, cache, purge, kernel, lists, refreshLists, releaseList, samples or diagnosis',
         )
     }
   } catch (error) {

@@ -45,6 +45,15 @@ function fakeCommands(): Commands & { readonly calls: unknown[] } {
     },
     cache: async () => ({ sites: [] }) as never,
     kernel: async () => ({ state: 'off' }) as never,
+    lists: async () => [],
+    refreshLists: async (name) => {
+      calls.push(['refreshLists', name])
+      return []
+    },
+    releaseList: async (name) => {
+      if (name !== 'drop') throw new Error(`there is no list "${name}"`)
+      return { name } as never
+    },
     purge: async (what) => {
       calls.push(['purge', what])
       if (what['tag'] === undefined) throw new Error('expected a tag')

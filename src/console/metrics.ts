@@ -13,6 +13,7 @@ import {
 import type { EdgeReport } from '#control'
 import { LATENCY_BUCKETS_MS, POSTURES, type Posture } from '#control'
 import type { KernelStatus } from '#kernel'
+import type { ListStatus } from '#lists'
 import type { CacheReport } from './commands.ts'
 
 /** What the brain knows of a site besides the edges' reports. */
@@ -136,6 +137,14 @@ export class Metrics {
     memory: this.#cacheCounters(CACHE_COUNTS.memory),
     disk: this.#cacheCounters(CACHE_COUNTS.disk),
   }
+  readonly #listNetworks = this.#gauge('digue_list_networks', 'Networks on a list.', ['list'])
+  readonly #listActs = this.#gauge(
+    'digue_list_acts',
+    '1 while a list acts in full; 0 while it is held back, weighs only, or has not come.',
+    ['list'],
+  )
+  readonly #listAge = this.#gauge('digue_list_age_seconds', 'Since what a list holds has come.', ['list'])
+  readonly #listFails = this.#gauge('digue_list_failing', '1 while a list’s source fails.', ['list'])
   readonly #kernelUp = this.#gauge('digue_kernel_up', '1 while offenders can be dropped in the kernel.', [])
   readonly #kernelEntries = this.#gauge(
     'digue_kernel_entries',
@@ -257,6 +266,17 @@ export class Metrics {
     setTo(this.#kernelPackets, table?.packets ?? 0)
     setTo(this.#kernelBytes, table?.bytes ?? 0)
     setTo(this.#kernelIgnored, ignored)
+  }
+
+  lists(lists: readonly ListStatus[], nowMs: number): void {
+    for (const gauge of [this.#listNetworks, this.#listActs, this.#listAge, this.#listFails]) gauge.reset()
+    for (const { name, networks, standing, updatedAtMs, fault } of lists) {
+      const labels = { list: name }
+      this.#listNetworks.set(labels, networks)
+      this.#listActs.set(labels, standing === 'acting' ? 1 : 0)
+      this.#listFails.set(labels, fault === '' ? 0 : 1)
+      if (updatedAtMs > 0) this.#listAge.set(labels, Math.max(0, nowMs - updatedAtMs) / 1000)
+    }
   }
 
   policy(policy: { attack: string; bypass: boolean; decisions: number }): void {
