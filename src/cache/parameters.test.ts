@@ -386,6 +386,26 @@ describe('after a restart', () => {
     assert.deepEqual(JSON.parse(JSON.stringify(again)), snapshot)
   })
 
+  test('what the first visitors after it showed does not stand in the way; what is known better does', () => {
+    const site = new Site(plain)
+    site.calm('/news', '/news?page=2', '/news', '/news?page=3')
+    const snapshot = JSON.parse(JSON.stringify(site.parameters))
+    const again = new Site(plain)
+    again.visit('/news')
+    assert.equal(again.parameters.restore(snapshot), 1)
+    assert.equal(again.stripped('/news?x&page=4'), '/news?page=4')
+    assert.equal(again.parameters.restore(snapshot), 0)
+  })
+
+  test('of more than there is room for, the most seen is kept', () => {
+    const site = new Site(plain)
+    for (let i = 0; i < 1500; i++) site.calm(`/${'long/'.repeat(60)}${i}`)
+    for (let n = 0; n < 3; n++) site.calm('/')
+    const { paths } = site.parameters.toJSON()
+    assert.equal(paths[0]!.path, '/')
+    assert.ok(JSON.stringify(paths).length < 300_000 && paths.length > 500)
+  })
+
   test('another thread that takes over a snapshot answers the same', () => {
     const names = ['page', 'lang', 'sort', 'x', 'y', 'utm_source', 'page[]', 'Lang']
     const targets = fc

@@ -65,6 +65,9 @@ const MATTERS_AFTER = 2
 const FREE_LESSONS = 16
 const LESSON_MS = 60_000
 const WELL_KNOWN_SIGHTINGS = 100
+/** Characters of a snapshot as JSON, and of what one path takes in it beside its names. */
+const MOST_SNAPSHOT = 262_144
+const PATH_CHARACTERS = 120
 /** Sightings are halved beyond it, so that the last few dozen count. */
 const MOST_SIGHTINGS = 64
 
@@ -262,10 +265,15 @@ export class Parameters {
     }
   }
 
+  /** What is worth keeping, the most seen first as far as there is room. */
   toJSON(): ParametersSnapshot {
     const paths: PathSnapshot[] = []
-    for (const [text, path] of this.#paths) {
-      if (!path.wasStable && path.mattering === 0) continue
+    const worth = [...this.#paths].filter(([, path]) => path.wasStable || path.mattering > 0)
+    let characters = 0
+    for (const [text, path] of worth.sort(([, a], [, b]) => b.sightings - a.sightings)) {
+      characters += PATH_CHARACTERS + text.length
+      for (const name of path.names.keys()) characters += 3 + name.length
+      if (characters > MOST_SNAPSHOT) break
       const of = (state: State) =>
         [...path.names.values()].filter((name) => name.state === state).map(({ name }) => name)
       const { wasStable, sightings, same, changed } = path
@@ -296,10 +304,14 @@ export class Parameters {
       )
       const [sightings, same, changed] = [given['sightings'], given['same'], given['changed']].map(countIn)
       if (typeof text !== 'string' || !text.startsWith('/') || text.length > LONGEST_PATH) continue
-      if (this.#paths.has(text) || typeof given['wasStable'] !== 'boolean') continue
+      if (typeof given['wasStable'] !== 'boolean') continue
       // A path without all that matters on it must not be stripped.
       if (matters === undefined || suspect === undefined || harmless === undefined) continue
       if (sightings === undefined || same === undefined || changed === undefined) continue
+      // Seen already, by the first visitors after the start: that is less than what was known.
+      const known = this.#paths.get(text)
+      if (known !== undefined && (known.wasStable || known.names.size > 0 || known.sightings >= sightings))
+        continue
       const path = this.#enter(text)
       this.#room.used(text, sightings)
       Object.assign(path, { wasStable: given['wasStable'], sightings, same, changed })

@@ -107,7 +107,7 @@ const ONLY_IF_CACHED: Instead = {
   reason: '',
 }
 
-export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'seen'> {
+export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'seen' | 'learned'> {
   readonly #options: CacheDeskOptions
   readonly #collapsing: Collapsing
   readonly #refresher: Refresher

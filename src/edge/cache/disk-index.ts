@@ -17,7 +17,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type Purge, purges, type StoredResponse, tagsOf } from '#cache'
 import { type FieldLines, parseHost } from '#http'
 import type { KeySummary } from './key-summary.ts'
-import { responseId, type Use } from './library-protocol.ts'
+import { type Learned, responseId, type Use } from './library-protocol.ts'
 
 /** Bodies take whole blocks on disk. */
 const BLOCK_BYTES = 4096
@@ -26,7 +26,10 @@ const ROW_BYTES = 600
 const DAY_MS = 86_400_000
 /** Of one key: nobody needs more, and a lookup reads them all. */
 const MOST_VARIANTS = 64
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
+/** Of all sites together, the newest; and for how long it counts, since sites change. */
+const MOST_LEARNED_CHARACTERS = 16_777_216
+const LEARNED_DAYS = 30
 
 /** A body file. */
 export interface FileName {
@@ -65,6 +68,7 @@ const SCHEMA = `
   CREATE INDEX tags_response ON tags (response);
   CREATE TABLE files (hash BLOB PRIMARY KEY, bytes INTEGER NOT NULL, refs INTEGER NOT NULL,
     is_bad INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+  CREATE TABLE learned (site TEXT PRIMARY KEY, snapshot TEXT NOT NULL, at_ms INTEGER NOT NULL, digest BLOB NOT NULL);
   CREATE INDEX files_unused ON files (hash) WHERE refs <= 0;
   PRAGMA user_version = ${SCHEMA_VERSION};
 `
@@ -307,6 +311,37 @@ export class DiskIndex {
     return this.#get('SELECT 1 FROM files WHERE hash = ?', hash) !== undefined
   }
 
+  /** In place of what was known of the site before. */
+  learn(learned: Learned, nowMs: number): void {
+    const { site, snapshot } = learned
+    this.#transaction(() => {
+      this.#run(
+        'INSERT OR REPLACE INTO learned VALUES (?, ?, ?, ?)',
+        site,
+        snapshot,
+        nowMs,
+        digestOfLearned(learned, nowMs),
+      )
+      this.#run(
+        `DELETE FROM learned WHERE at_ms < ? OR site IN (SELECT site FROM
+         (SELECT site, sum(length(snapshot)) OVER (ORDER BY at_ms DESC, site) AS total FROM learned) WHERE total > ?)`,
+        nowMs - LEARNED_DAYS * DAY_MS,
+        MOST_LEARNED_CHARACTERS,
+      )
+    })
+  }
+
+  /** What was learned of all sites; an altered row is none. */
+  learned(nowMs: number): Learned[] {
+    const rows = this.#all('SELECT * FROM learned WHERE at_ms >= ?', nowMs - LEARNED_DAYS * DAY_MS)
+    return rows.flatMap(({ site, snapshot, at_ms: atMs, digest }) => {
+      const learned = { site: String(site), snapshot: String(snapshot) }
+      const isWhole =
+        digest instanceof Uint8Array && Buffer.compare(digest, digestOfLearned(learned, Number(atMs))) === 0
+      return isWhole ? [learned] : []
+    })
+  }
+
   close(): void {
     this.#statements.clear()
     this.#db.close()
@@ -463,6 +498,12 @@ function digestOf({ head, body, br, gzip }: NewRow): Uint8Array {
     named(gzip),
   ]
   return createHash('sha256').update(JSON.stringify(said)).digest()
+}
+
+function digestOfLearned({ site, snapshot }: Learned, atMs: number): Uint8Array {
+  return createHash('sha256')
+    .update(JSON.stringify([site, snapshot, atMs]))
+    .digest()
 }
 
 /** Undefined when the row is not what was written. */

@@ -165,6 +165,42 @@ describe('disk store', () => {
     })
   }
 
+  test('what was learned of a site is there after a restart, unless it was altered or is old', async () => {
+    let store = await start()
+    store.learn({ site: 'www.example.org', snapshot: 'old' })
+    store.learn({ site: 'www.example.org', snapshot: 'new' })
+    store.learn({ site: 'altered.example', snapshot: 'right' })
+    store = await again(store)
+    assert.deepEqual(
+      store
+        .learned()
+        .map(({ site, snapshot }) => [site, snapshot])
+        .sort(),
+      [
+        ['altered.example', 'right'],
+        ['www.example.org', 'new'],
+      ],
+    )
+    await store.close()
+    const db = new DatabaseSync(path.join(directory, 'index.sqlite'))
+    db.exec(`UPDATE learned SET snapshot = 'wrong' WHERE site = 'altered.example'`)
+    db.close()
+    store = await again(store)
+    assert.deepEqual(store.learned(), [{ site: 'www.example.org', snapshot: 'new' }])
+    nowMs += 31 * 86_400_000
+    assert.deepEqual(store.learned(), [])
+  })
+
+  test('of what was learned the newest stays, within bounds', async () => {
+    const store = await start()
+    for (let n = 0; n < 20; n++) {
+      nowMs++
+      store.learn({ site: `${n}.example`, snapshot: 'x'.repeat(1_000_000) })
+    }
+    const sites = store.learned().map(({ site }) => site)
+    assert.ok(sites.length === 16 && sites.includes('19.example') && !sites.includes('3.example'))
+  })
+
   test('an index that is no index is moved aside and begun anew', async () => {
     let store = await start()
     store.offer(page('/'))

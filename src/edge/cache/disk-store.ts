@@ -15,7 +15,7 @@ import { type Purge, purges, type StoredResponse, storedBytes } from '#cache'
 import { BodyFiles, hashOf } from './body-files.ts'
 import { DiskIndex, type FileName, type IndexedResponse, isCorrupt, type NewRow } from './disk-index.ts'
 import type { KeySummary } from './key-summary.ts'
-import { type DiskReport, type LibraryEvent, responseId, type Use } from './library-protocol.ts'
+import { type DiskReport, type Learned, type LibraryEvent, responseId, type Use } from './library-protocol.ts'
 
 /** Bodies that wait to be written. */
 const QUEUE_BYTES = 32 * 2 ** 20
@@ -179,6 +179,16 @@ export class DiskStore {
   used(uses: readonly Use[]): void {
     for (let i = 0; i < uses.length; i += 500)
       this.#guarded((index) => index.touch(uses.slice(i, i + 500), this.#now()))
+  }
+
+  /** Learned of a site. */
+  learn(learned: Learned): void {
+    if (this.#now() >= this.#restUntilMs) this.#guarded((index) => index.learn(learned, this.#now()))
+  }
+
+  /** What was learned before the start. */
+  learned(): readonly Learned[] {
+    return this.#guarded((index) => index.learned(this.#now())) ?? []
   }
 
   /** An unsafe request made all variants under these keys doubtful (RFC 9111 §4.4). */

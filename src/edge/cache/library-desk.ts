@@ -15,6 +15,7 @@ import { DiskStore } from './disk-store.ts'
 import { KeySummary } from './key-summary.ts'
 import {
   type EdgeToLibrary,
+  type Learned,
   type LibraryEvent,
   type LibraryReport,
   type LibraryStart,
@@ -35,6 +36,8 @@ const MOST_PURGES = 256
 const MOST_INVALIDATED = 65_536
 /** Of memory: what is loaded from disk at the start. */
 const WARM_SHARE = 0.5
+/** Sites of which is known what was learned. */
+const MOST_LEARNED = 1024
 /** Responses that a new edge is told of before others have their turn. */
 const SLICE = 256
 
@@ -62,6 +65,7 @@ export class LibraryDesk {
   readonly #touched = new Map<string, number>()
   readonly #purges: { readonly what: Purge; readonly atMs: number; untilMs: number }[] = []
   readonly #invalidated = new BoundedMap<string, number>(MOST_INVALIDATED)
+  readonly #learned = new BoundedMap<string, string>(MOST_LEARNED)
   readonly #looking = new Map<string, Promise<StoredResponse[]>>()
   readonly #counted = { evicted: 0, notAdmitted: 0, variantsDropped: 0, outdated: 0, compressed: 0 }
   #touchAtMs = 0
@@ -85,6 +89,7 @@ export class LibraryDesk {
   /** Resolves when what is on disk can be found; what is hot there comes into memory after that. */
   async open(): Promise<void> {
     await this.#disk?.open()
+    for (const { site, snapshot } of this.#disk?.learned() ?? []) this.#learned.set(site, snapshot)
     this.#timer = setInterval(() => this.#tick(), TICK_MS)
     this.#warmed = this.#warm()
   }
@@ -163,9 +168,19 @@ export class LibraryDesk {
       case 'seen':
         this.#tell(message, line)
         break
+      case 'learned':
+        this.#learn(message.learned)
+        break
       default:
         message satisfies never
     }
+  }
+
+  #learn(learned: Learned): void {
+    const { site, snapshot } = learned
+    if (this.#learned.get(site) === snapshot) return
+    this.#learned.set(site, snapshot)
+    this.#disk?.learn(learned)
   }
 
   #stored(line: EdgeLine, given: StoredResponse): void {
@@ -351,6 +366,8 @@ export class LibraryDesk {
 
   /** A thread that is new has an empty shelf. */
   async #introduce(line: EdgeLine): Promise<void> {
+    for (const [site, snapshot] of this.#learned.entries())
+      line.port.postMessage({ type: 'learned', learned: { site, snapshot } } satisfies LibraryToEdge)
     let told = 0
     for (const id of [...this.#entries.keys()]) {
       const entry = this.#entries.get(id)

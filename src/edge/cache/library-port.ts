@@ -9,6 +9,7 @@ import { BoundedMap } from '#kit'
 import {
   type EdgeToLibrary,
   inSharedMemory,
+  type Learned,
   type LibraryToEdge,
   responseId,
   type Sight,
@@ -37,6 +38,8 @@ export interface LibraryHandlers {
   found(key: string, responses: readonly StoredResponse[]): void
   landed(key: string): void
   seen(sight: Sight): void
+  /** What was known before this thread began. */
+  learned(learned: Learned): void
   /** All that is on the shelf, for a library that was started again. */
   shelf(): Iterable<StoredResponse>
 }
@@ -142,6 +145,11 @@ export class LibraryPort {
     this.#send({ type: 'seen', sight })
   }
 
+  /** What all threads have learned of a site, told by one of them. */
+  learned(learned: Learned): void {
+    this.#send({ type: 'learned', learned })
+  }
+
   /** The library was started again. It hears what this thread knows, in slices. */
   replace(port: MessagePort): void {
     this.#wake = undefined
@@ -194,6 +202,9 @@ export class LibraryPort {
         break
       case 'seen':
         this.#handlers.seen(message.sight)
+        break
+      case 'learned':
+        this.#handlers.learned(message.learned)
         break
       case 'taken':
         this.#inTransitBytes = Math.max(0, this.#inTransitBytes - message.bytes)

@@ -31,6 +31,15 @@ export type EdgeToLibrary =
   | { readonly type: 'landed'; readonly key: string }
   /** A page as calm weather shows it: passed on to the other edges. */
   | { readonly type: 'seen'; readonly sight: Sight }
+  | { readonly type: 'learned'; readonly learned: Learned }
+
+/** What is known of a site's query parameters, for threads that begin and for the next start. */
+export interface Learned {
+  /** The site's first host. */
+  readonly site: string
+  /** `Parameters.toJSON` as text. */
+  readonly snapshot: string
+}
 
 /** What teaches which query parameters change a page (`Parameters.learn`). */
 export interface Sight {
@@ -60,6 +69,8 @@ export type LibraryToEdge =
   | { readonly type: 'found'; readonly key: string; readonly responses: readonly StoredResponse[] }
   | { readonly type: 'landed'; readonly key: string }
   | { readonly type: 'seen'; readonly sight: Sight }
+  /** At the start, what was known before. */
+  | { readonly type: 'learned'; readonly learned: Learned }
   /** So many bytes of `stored` have been taken in: what is under way is bounded by it. */
   | { readonly type: 'taken'; readonly bytes: number }
 

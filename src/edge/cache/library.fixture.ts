@@ -3,7 +3,7 @@ import path from 'node:path'
 import { type Purge, purges, type StoredResponse } from '#cache'
 import { hashOf } from './body-files.ts'
 import type { LibraryHandlers } from './library-port.ts'
-import { responseId } from './library-protocol.ts'
+import { type Learned, responseId } from './library-protocol.ts'
 
 export function page(
   target: string,
@@ -62,6 +62,10 @@ export class Listener implements LibraryHandlers {
   }
 
   seen(): void {}
+
+  learned({ site, snapshot }: Learned): void {
+    this.#note(`learned ${site} ${snapshot}`)
+  }
 
   landed(key: string): void {
     this.#note(`landed ${key}`)

@@ -194,6 +194,19 @@ describe('library', () => {
     assert.equal(await library.purge({ tag: 'front' }), 1)
   })
 
+  test('what was learned of a site is known to threads that begin later, and after a restart', async () => {
+    start()
+    const first = edge()
+    first.port.learned({ site: 'www.example.org', snapshot: '{}' })
+    await settled(first)
+    const second = edge()
+    await second.listener.until(() => second.listener.heard.includes('learned www.example.org {}'))
+    await restart()
+    const third = edge()
+    await third.listener.until(() => third.listener.heard.includes('learned www.example.org {}'))
+    assert.ok(!first.listener.heard.some((what) => what.startsWith('learned')))
+  })
+
   test('the summary answers for the disk: no question about what was never stored', async () => {
     start()
     const one = edge()

@@ -8,7 +8,7 @@ import type { Exchange } from '../exchange.ts'
 import type { EdgeHouse } from '../house.ts'
 import type { CacheHost } from './cache-desk.ts'
 import { KeySummary } from './key-summary.ts'
-import type { LibraryToEdge } from './library-protocol.ts'
+import type { EdgeToLibrary, LibraryToEdge } from './library-protocol.ts'
 import { ThreadCache } from './thread-cache.ts'
 
 const configured = (cache: object = {}) =>
@@ -64,9 +64,10 @@ function scene() {
       cache.desk.take(exchange)
       return exchange
     },
+    library: port2,
     [Symbol.dispose]() {
       cache.close()
-      port2.close()
+      port2.unref()
     },
   }
 }
@@ -90,6 +91,36 @@ test('what was learned of parameters outlives a reload, which may be in the midd
   assert.equal(made.ask('/?r=2').fill?.target, '/')
   made.site.config = configured({ parameters: ['page'] })
   assert.equal(made.ask('/?r=3&page=2').fill?.target, '/?page=2')
+})
+
+test('what was learned of parameters is told to the library, and taken from it after a restart', async () => {
+  const before = scene()
+  for (let n = 0; n < 5; n++) {
+    const sight = {
+      site: 'example.org',
+      target: '/',
+      digest: 'd',
+      status: 200,
+      variant: '',
+      atMs: n * 15_000,
+    }
+    await before.tell({ type: 'seen', sight })
+  }
+  const heard: EdgeToLibrary[] = []
+  before.library.on('message', (message: EdgeToLibrary) => heard.push(message))
+  const isClosed = once(before.library, 'close')
+  before[Symbol.dispose]()
+  await isClosed
+  const told = heard.find((message) => message.type === 'learned')
+  assert.equal(told?.learned.site, 'example.org')
+  using after = scene()
+  assert.equal(after.ask('/?r=1').fill?.target, undefined)
+  for (const snapshot of ['', '{', '[]', '{"version":1,"paths":[{"path":"/","wasStable":true}]}'])
+    await after.tell({ type: 'learned', learned: { site: 'example.org', snapshot } })
+  await after.tell({ type: 'learned', learned: { ...told!.learned, site: 'other.example' } })
+  assert.equal(after.ask('/?r=2').fill?.target, undefined)
+  await after.tell({ type: 'learned', learned: told!.learned })
+  assert.equal(after.ask('/?r=3').fill?.target, '/')
 })
 
 test('a page is kept under whatever spelling of its host it was asked for', async () => {

@@ -15,6 +15,9 @@ import { Shelf } from './shelf.ts'
 /** Of an origin with nothing else to do. */
 const WARMED_PER_SECOND = 5
 
+/** What was learned of parameters is told to the library so often, by one thread: a restart may come at any time. */
+const LEARNED_MS = 60_000
+
 /** What the main side gives a thread for it. */
 export interface CacheStart {
   readonly port: MessagePort
@@ -32,6 +35,7 @@ export class ThreadCache {
   readonly #sums = new SumDeltas('cache-')
   readonly #house: EdgeHouse
   readonly #sites = new WeakMap<SiteRuntime, { readonly config: CacheConfig; readonly cache: SiteCache }>()
+  readonly #timer: NodeJS.Timeout | undefined
 
   /** `wake`: has the library begin, when it has not. */
   constructor(start: CacheStart, thread: number, house: EdgeHouse, host: CacheHost, wake: () => void) {
@@ -51,6 +55,7 @@ export class ThreadCache {
       found: (key, responses) => this.desk.found(key, responses),
       landed: (key) => this.desk.landedElsewhere(key),
       seen: (sight) => this.#learn(sight),
+      learned: ({ site, snapshot }) => this.#restore(site, snapshot),
       shelf: () => shelf.responses(),
     } satisfies ConstructorParameters<typeof LibraryPort>[1]
     this.#library = new LibraryPort(start.port, handlers, start.isAwake ? undefined : wake)
@@ -65,6 +70,7 @@ export class ThreadCache {
       nowMs: () => Date.now(),
       monotonicMs: () => performance.now(),
     })
+    if (thread === 0) this.#timer = setInterval(() => this.#tellLearned(), LEARNED_MS)
   }
 
   /** The library was started again. */
@@ -78,12 +84,27 @@ export class ThreadCache {
   }
 
   close(): void {
+    if (this.#timer !== undefined) this.#tellLearned()
+    clearInterval(this.#timer)
     this.#library.close()
   }
 
   #learn({ site, target, digest, status, atMs, variant }: Sight): void {
     const runtime = this.#house.sites.get(site)
     if (runtime !== undefined) this.#siteOf(runtime).parameters.learn(target, digest, status, atMs, variant)
+  }
+
+  #restore(site: string, snapshot: string): void {
+    const runtime = this.#house.sites.get(site)
+    if (runtime !== undefined) this.#siteOf(runtime).parameters.restore(parsed(snapshot))
+  }
+
+  #tellLearned(): void {
+    for (const site of this.#house.sites.values()) {
+      const snapshot = this.#sites.get(site)?.cache.parameters.toJSON()
+      if (snapshot !== undefined && snapshot.paths.length > 0)
+        this.#library.learned({ site: site.name, snapshot: JSON.stringify(snapshot) })
+    }
   }
 
   /** A reload makes new rules; what was learned stays, for the reload may be in the middle of a flood. */
@@ -105,5 +126,14 @@ export class ThreadCache {
     const host = parseHost(key.slice(from, key.indexOf('/', from)))
     const site = host === undefined ? undefined : this.#house.findSite(host)
     return site?.config.cache.enabled === true ? this.#siteOf(site).rules : undefined
+  }
+}
+
+/** From disk, where anything may have happened to it. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }

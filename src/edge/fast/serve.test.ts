@@ -200,7 +200,7 @@ for (const framing of ['length', 'chunked', 'close'] as const)
     const origin = await scriptedOrigin((head, socket) => {
       asked.push(/^range: .*$/m.exec(head)?.[0] ?? 'the whole')
       socket.write(`HTTP/1.1 206 Partial Content\r\n${rest[0]}`)
-      setTimeout(() => (framing === 'close' ? socket.end(rest[1]) : socket.write(rest[1]!)), 10)
+      setTimeout(() => (framing === 'close' ? socket.end(rest[1]!) : socket.write(rest[1]!)), 10)
     })
     const { fill, told } = holding('whole', { misfits: 1, breaks: 1 })
     const stage = await Stage.open(origin, {
