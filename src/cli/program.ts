@@ -2,11 +2,13 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { formatFault, jsonSchema, readConfigFile } from '#config'
 import { CommandError, type Status, sendCommand } from '#console'
-import { type Decision, POSTURES } from '#control'
+import { type Decision, POSTURES, type SignatureWish } from '#control'
 import { parseDuration } from '#kit'
+import { EFFECTS, type Effect } from '#recognise'
 import { decisionsText, type WishFlags, wishOf } from './decisions.ts'
 import { findSocket, usualConfig } from './locate.ts'
 import { CliError, EXIT, processTerminal, type Terminal } from './output.ts'
+import type { SignatureFlags } from './signatures.ts'
 import { statusText } from './status-text.ts'
 import { version } from './version.ts'
 
@@ -272,6 +274,83 @@ function build(terminal: Terminal): Command {
     if (flags.json) json(result)
     else terminal.out(`Decision ${id} is gone.\n`)
   })
+
+  const signatures = command(
+    'signatures',
+    'What a flood’s clients share and visitors do not: found by Digue, ended by itself; your word on it.',
+    [
+      'digue signatures                               # in force, held back, forbidden, and why',
+      'digue signatures pin s3f2a91c07b               # keep it for a day, whatever happens',
+      'digue signatures effect s3f2a91c07b refuse     # a pinned one: 403 for all who fit',
+      'digue signatures forbid s3f2a91c07b --note "our own app"',
+      'digue signatures export --format nginx > digue-signatures.conf',
+    ],
+  )
+  const ofSite = (target: Command) =>
+    steered(target).option('--site <host>', 'on this site only (its first host)')
+  const aboutId = (name: string, description: string) =>
+    ofSite(signatures.command(name).description(description).argument('<id>', 'as shown by list'))
+  const changes = async (wish: SignatureWish, flags: SignatureFlags) =>
+    (await import('./signatures.ts')).changeSignature(wish, flags, terminal)
+  ofSite(
+    signatures
+      .command('list', { isDefault: true })
+      .description('Show what is in force, what is held back and why, and what you have forbidden.'),
+  ).action(async (flags) => (await import('./signatures.ts')).listSignatures(flags, terminal))
+  aboutId('pin', 'Keep a signature in force for 24 hours; again to renew.')
+    .addHelpText('after', '\nExample:\n  digue signatures pin s3f2a91c07b\n')
+    .action((id: string, flags) => changes({ change: 'pin', id }, flags))
+  aboutId('forbid', 'End a signature, and never publish it again.')
+    .option('--note <text>', 'why: whoever finds it later will ask')
+    .addHelpText('after', '\nExample:\n  digue signatures forbid s3f2a91c07b --note "our own app"\n')
+    .action((id: string, flags) => changes({ change: 'forbid', id, note: flags.note ?? '' }, flags))
+  aboutId('effect', 'What is done to those who fit a pinned signature.')
+    .addArgument(
+      new Argument('<effect>', 'weight: a tenth of their network’s share').choices(EFFECTS.slice(1)),
+    )
+    .addHelpText(
+      'after',
+      `
+weight  a tenth of their network's share of the site (what every signature begins with)
+price   only who has proved effort or history gets in
+wait    only whose turn in the waiting room has come
+refuse  403, but for those who were here in calm weather
+
+Example:
+  digue signatures effect s3f2a91c07b price
+`,
+    )
+    .action((id: string, effect: Exclude<Effect, 'allow'>, flags) =>
+      changes({ change: 'effect', id, effect }, flags),
+    )
+  aboutId('release', 'Take back a pin, with its effect, or a prohibition.')
+    .addHelpText('after', '\nExample:\n  digue signatures release s3f2a91c07b\n')
+    .action((id: string, flags) => changes({ change: 'release', id }, flags))
+  ofSite(
+    signatures
+      .command('export')
+      .description('Write those in force in another tool’s words, on standard output.')
+      .addOption(
+        new Option(
+          '--format <format>',
+          'json; nginx: map blocks; haproxy: ACLs; ddos-clearing-house: a fingerprint',
+        )
+          .choices(['json', 'nginx', 'haproxy', 'ddos-clearing-house'])
+          .default('json'),
+      ),
+  )
+    .addHelpText(
+      'after',
+      `
+What the other tool cannot test wholly is left out with a comment that says why: half a signature
+would hit more people.
+
+Examples:
+  digue signatures export --format nginx > /etc/nginx/conf.d/digue-signatures.conf
+  digue signatures export --format ddos-clearing-house --site www.example.org > fingerprint.json
+`,
+    )
+    .action(async (flags) => (await import('./signatures.ts')).exportSignatures(flags, terminal))
 
   const cache = command('cache', 'Pages that stay readable when the origin is full or down.', [
     'digue cache check https://www.example.org/ https://www.example.org/news',
