@@ -75,6 +75,8 @@ export interface TableStatus extends DropCount {
   readonly fault: string
   readonly entries: { readonly v4: number; readonly v6: number; readonly most: number }
   readonly ports: readonly number[]
+  /** Entries on their way into the kernel. */
+  readonly waiting: number
   readonly added: number
   readonly full: number
   readonly refused: Readonly<Record<Refusal, number>>
@@ -103,7 +105,9 @@ export class DropTable {
   #state: TableStatus['state'] = 'idle'
   #owned = false
   #fault = ''
+  #inHand = 0
   #wantsRemake = false
+  #isMaking = false
   #working: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #lastEntryAtMs = 0
@@ -223,6 +227,7 @@ export class DropTable {
         most: this.#settings.maxEntries,
       },
       ports: this.#settings.ports,
+      waiting: this.#waiting,
       packets: this.#counts.packets,
       bytes: this.#counts.bytes,
       added: this.#added,
@@ -277,13 +282,17 @@ export class DropTable {
 
   async #keep(nowMs: number): Promise<void> {
     if (this.#state !== 'active' || this.#wantsRemake) {
+      this.#isMaking = true
       await this.#make()
+      this.#isMaking = false
       return
     }
     if (this.#fresh.length > 0) {
       const fresh = this.#fresh
       this.#fresh = []
+      this.#inHand = fresh.length
       const { fault } = await this.#run(addElements(this.#shape, fresh, nowMs))
+      this.#inHand = 0
       if (fault !== '') {
         await this.#remake(fault)
         return
@@ -294,6 +303,13 @@ export class DropTable {
     const { fault } = await this.#run(proveMark(this.#shape))
     if (fault !== '') await this.#remake(fault)
     else if (this.#settings.mode === 'own') await this.#count()
+  }
+
+  /** Of a table to be made or emptied, all that shall stand there. */
+  get #waiting(): number {
+    return this.#state === 'active' && !this.#wantsRemake && !this.#isMaking
+      ? this.#fresh.length + this.#inHand
+      : this.#ledger.size
   }
 
   async #count(): Promise<void> {
