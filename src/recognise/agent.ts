@@ -36,7 +36,9 @@ export const NO_AGENT: Agent = { value: '', engine: '', major: 0, system: '', is
 
 /** Nobody's browser says more. */
 const LONGEST = 512
+/** Of a program's trait, and of those that are looked at. */
 const MOST_PRODUCTS = 3
+const MOST_LISTED = 8
 const LONGEST_PRODUCT = 32
 
 /** First major version that is not old, and that is not ancient, by engine. As of the end of 2026. */
@@ -54,6 +56,9 @@ const FIREFOX =
 const SAFARI =
   /^Mozilla\/5\.0 \(((?:Macintosh|iPhone|iPad|iPod)[^()]{0,120})\) AppleWebKit\/[\d.]{1,16} \(KHTML, like Gecko\) Version\/(\d{1,4})[\d.]{0,8} (?:Mobile\/\w{1,12} )?Safari\/[\d.]{1,16}$/
 
+/** The first finds out cheaply whether the second may. */
+const MAY_BE_BOT =
+  /bot|crawl|spider|slurp|externalhit|preview|archiver|monitor|scanner|checker|fetcher|lighthouse/i
 const BOT =
   /([A-Za-z][\w.-]{0,24})?(?:bot|crawl|spider|slurp|externalhit|preview|archiver|monitor|scanner|checker|fetcher|lighthouse)[a-z]{0,6}(?![a-z])[\w-]{0,12}/i
 
@@ -182,8 +187,8 @@ function brandOf(product: string): string | undefined {
 
 /** What is none of the three in their own words. */
 function otherValue(text: string): string {
-  // A telephone maker, not a robot.
-  const bot = BOT.exec(text.replace(/cubot/gi, ''))
+  // Cubot is a telephone maker, not a robot.
+  const bot = MAY_BE_BOT.test(text) ? BOT.exec(text.replace(/cubot/gi, '')) : null
   if (bot !== null) return `bot:${bot[0].slice(0, LONGEST_PRODUCT)}`
   const products = productsOf(text)
   if (products[0] !== 'Mozilla')
@@ -211,16 +216,44 @@ function otherValue(text: string): string {
 
 /** Names of products (RFC 9110 §10.1.5) without versions and comments, at most eight; a drawn one is {x}. */
 function productsOf(text: string): string[] {
-  const bare = text.replace(/\([^()]{0,300}\)/g, ' ').replace(/\[[^\][]{0,300}\]/g, ' ')
   const products: string[] = []
-  for (const word of bare.split(/[ \t]+/, 24)) {
-    const slash = word.indexOf('/')
-    const name = (slash === -1 ? word : word.slice(0, slash)).slice(0, LONGEST_PRODUCT)
-    // A version of its own, or punctuation.
-    if (name === '' || /^[\d.;:,()+_-]+$/.test(name)) continue
-    const folded = !/^[!-~]+$/.test(name) || looksDrawn(name) ? '{x}' : name.replace(/\d+/g, '{n}')
-    if (!products.includes(folded)) products.push(folded)
-    if (products.length === 8) break
+  let depth = 0
+  let start = -1
+  for (let i = 0; i <= text.length; i++) {
+    const c = i < text.length ? text.charCodeAt(i) : 0x20
+    const opens = c === 0x28 || c === 0x5b
+    const isEnd = c === 0x20 || c === 0x09 || opens
+    if (depth === 0) {
+      if (!isEnd) {
+        if (start === -1) start = i
+      } else if (start !== -1) {
+        const product = productOf(text, start, i)
+        start = -1
+        if (product !== '' && !products.includes(product) && products.push(product) === MOST_LISTED) break
+      }
+    }
+    if (opens) depth++
+    else if (depth > 0 && (c === 0x29 || c === 0x5d)) depth--
   }
   return products
+}
+
+/** '' for a version of its own, or punctuation. */
+function productOf(text: string, start: number, end: number): string {
+  let to = start
+  let digits = 0
+  let others = 0
+  let isPlain = true
+  for (; to < end && to - start < LONGEST_PRODUCT; to++) {
+    const c = text.charCodeAt(to)
+    if (c === 0x2f) break
+    if (c >= 48 && c <= 57) digits++
+    else if (c < 0x30 || (c >= 0x3a && c <= 0x3b) || c === 0x5f) others++
+    if (c < 0x21 || c > 0x7e) isPlain = false
+  }
+  if (!isPlain) return '{x}'
+  if (digits + others === to - start) return ''
+  const name = text.slice(start, to)
+  if (looksDrawn(name)) return '{x}'
+  return digits === 0 ? name : name.replace(/\d+/g, '{n}')
 }
