@@ -501,6 +501,40 @@ Examples:
     )
     .action(async (flags) => (await import('./rule-test.ts')).ruleTest(flags, terminal))
 
+  command('replay', 'What Digue would have seen and done, from the site’s old access logs.', [
+    'digue replay /var/log/nginx/access.log*',
+    'digue replay access.log --html replay.html --since "2026-01-05 17:00" --until "2026-01-05 20:00"',
+    'zcat access.log.*.gz | digue replay - --sort --json',
+    'digue replay access.log.2.gz --learn calm.json     # then: digue run --baseline-from calm.json',
+    'digue replay attack.log --baseline calm.json --site www.example.org',
+  ])
+    .argument('<log...>', 'access logs, plain, gzip or zstd, merged by time; `-` is standard input')
+    .option('--html <file>', 'write a self-contained page as well')
+    .option('--json', 'print JSON')
+    .option('--since <when>', 'leave out what was before: a date, a date and time, or such as 7d')
+    .option('--until <when>', 'leave out what was from then on')
+    .option(
+      '--host <name>',
+      'only requests for this host, where the log names hosts (may be repeated)',
+      several,
+    )
+    .option('--site <name>', 'all of it is this one site')
+    .option(
+      '--capacity <requests>',
+      'what the origin can do in a second; else guessed from calm weather',
+      whole,
+    )
+    .option(
+      '--time-zone <name>',
+      'of the hours shown, and of logs that name none (HAProxy); else the machine’s',
+    )
+    .option('--baseline <file>', 'calm weather as learned before with --learn')
+    .option('--learn <file>', 'write the calm weather of this log: it names addresses')
+    .option('--sort', 'put the logs in order first: found out by itself for plain files')
+    .option('--networks <file>', 'your own table of networks (CSV or mmdb)')
+    .option('--no-progress', 'say nothing while reading')
+    .action(async (files, flags) => (await import('./replay.ts')).replay(files, flags, terminal))
+
   command('hash-token', 'Hash an API key for `challenge.tokens`; the key is read from standard input.', [
     'openssl rand -hex 24 | tee api-key | digue hash-token',
     'digue hash-token < api-key',

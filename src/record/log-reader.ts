@@ -48,7 +48,7 @@ export class LogReader {
   /** Why reading ended early (a gzip cut off, a read error); what came before was used. */
   fault: string | undefined
   readonly #source: LogSource
-  readonly #times: LocalTimes
+  #times: LocalTimes | undefined
   readonly #json = new JsonLines()
   readonly #buffer: Buffer
   #view: Buffer
@@ -63,7 +63,7 @@ export class LogReader {
   constructor(path: string, source: LogSource, options: LogReaderOptions = {}) {
     this.path = path
     this.#source = source
-    this.#times = options.times ?? new LocalTimes()
+    this.#times = options.times
     this.#buffer = Buffer.allocUnsafe(Math.max(options.bufferBytes ?? BUFFER, 2 * LONGEST_LINE))
     this.#view = this.#buffer.subarray(0, 0)
   }
@@ -149,6 +149,7 @@ export class LogReader {
       case 'json':
         return this.#json.read(this.#view, start, end, this.line)
       case 'haproxy':
+        this.#times ??= new LocalTimes()
         return readHaproxy(this.#view, start, end, this.line, this.#times)
       default:
         return format satisfies never

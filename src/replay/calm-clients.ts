@@ -3,7 +3,8 @@
  * an address that was never seen, however long the log is.
  *
  * Two of 2^22 bits each, of which the fuller one is only asked and the other also filled: when that is a third
- * full, the older goes. One in some thirty strangers is taken for a visitor, and the figures say so.
+ * full, the older goes. Of strangers, one in thirty at worst is taken for a visitor: that is when 470,000 visitors
+ * are in it; with 100,000 it is one in three thousand.
  */
 const BITS = 2 ** 22
 const FULL = BITS / 3
@@ -42,5 +43,6 @@ function isIn(bits: Uint32Array, hash: number): boolean {
 }
 
 function place(hash: number, i: number): number {
-  return (hash + Math.imul(i, Math.imul(hash, 0x9e3779b1) | 1)) & (BITS - 1)
+  // The step comes from the upper bits of a product, which depend on all bits: the place itself uses the lower.
+  return (hash + Math.imul(i, (Math.imul(hash, 0x9e3779b1) >>> 9) | 1)) & (BITS - 1)
 }

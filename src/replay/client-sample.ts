@@ -39,16 +39,20 @@ export class ClientSample {
   #limit = 2 ** 32
   #isFull = false
 
-  /** The sampled client, when this one is in the sample or has just come in. */
-  find(client: LogClient, make: () => SampledClient): SampledClient | undefined {
-    if (client.hash >= this.#limit) return undefined
-    const known = this.#clients.get(client)
-    if (known !== undefined) return known
-    const sampled = make()
-    this.#clients.set(client, sampled)
+  /** Whether a client is one of the sample, or should come in. */
+  wants(client: LogClient): boolean {
+    return client.hash < this.#limit
+  }
+
+  get(client: LogClient): SampledClient | undefined {
+    return this.#clients.get(client)
+  }
+
+  /** Takes in a client that the sample wants and does not have. */
+  add(sampled: SampledClient): void {
+    this.#clients.set(sampled.client, sampled)
     // Twice as many may gather before the larger half goes, so that a newcomer costs no search.
     if (this.#clients.size >= 2 * SIZE) this.#cut()
-    return sampled
   }
 
   get distinct(): number {

@@ -75,6 +75,10 @@ export class Incident {
     return this.#waves.length + this.wavesLeftOut
   }
 
+  get waveFromS(): number {
+    return this.#waves.at(-1)!.fromS
+  }
+
   get lastS(): number {
     return this.#waves.at(-1)!.toS
   }

@@ -51,7 +51,8 @@ export class LogWindow<Site> {
     this.target = new Array<LogTarget>(rows)
     this.agent = new Array<LogAgent>(rows)
     this.referrer = new Array<LogReferrer>(rows)
-    this.#next = Int32Array.from({ length: rows }, (_, i) => (i + 1 < rows ? i + 1 : -1))
+    this.#next = new Int32Array(rows)
+    for (let i = 0; i < rows; i++) this.#next[i] = i + 1 < rows ? i + 1 : -1
   }
 
   get isFull(): boolean {

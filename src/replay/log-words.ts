@@ -60,9 +60,11 @@ export class LogWords {
   readonly #referrers: ByteTable<LogReferrer>
   readonly #hosts: ByteTable<string>
   readonly #subscribers: ByteTable<number>
+  readonly #networks: NetworkTable
   readonly #line: { current: LogLine | undefined } = { current: undefined }
 
   constructor(networks: NetworkTable) {
+    this.#networks = networks
     // One subscriber has one hash, whichever of its addresses of a /64 asks.
     this.#subscribers = new ByteTable(CLIENTS, (_data, _start, _end, hash) => hash)
     this.#clients = new ByteTable(CLIENTS, () => {
@@ -81,6 +83,11 @@ export class LogWords {
     this.#line.current = line
     const client = this.#clients.get(line.data, line.start(FIELD.client), line.end(FIELD.client))
     return client === 'none' ? undefined : client
+  }
+
+  /** As if a line had this client. */
+  clientNamed(address: string): LogClient | undefined {
+    return parseAddress(address) === undefined ? undefined : this.#clientOf(address, this.#networks)
   }
 
   target(line: LogLine): LogTarget {

@@ -6,9 +6,10 @@
  */
 import type { NetworkTable } from '#networks'
 import { LocalTimes, type LogLine } from '#record'
+import type { LearnedSite } from './learned.ts'
 import { HELD_S, LATE_S, LogWindow } from './log-window.ts'
 import { LogWords, methodCode } from './log-words.ts'
-import { SiteReplay } from './site-replay.ts'
+import { type OnCalm, SiteReplay } from './site-replay.ts'
 
 export interface ReplayOptions {
   readonly networks: NetworkTable
@@ -18,12 +19,15 @@ export interface ReplayOptions {
   readonly capacity?: number
   readonly sinceMs?: number
   readonly untilMs?: number
-  /** Only these sites. */
-  readonly hosts?: ReadonlySet<string>
-  /** Lines that name no host belong to this site. */
-  readonly defaultSite?: string
-  /** Made by whoever has a learned baseline for a site. */
-  readonly prepare?: (site: SiteReplay) => void
+  /**
+   * Site that a host belongs to ('' when a line names none), undefined for none. Without it each host is a site.
+   * At most 256 of them are kept.
+   */
+  readonly siteOf?: (host: string) => string | undefined
+  /** Calm weather as it is learned, some seconds late: requests that were answered well, outside of incidents. */
+  readonly onCalm?: OnCalm
+  /** What was learned of a site before. */
+  readonly learned?: (site: string) => LearnedSite | undefined
   readonly random?: () => number
   readonly rows?: number
 }
@@ -48,6 +52,7 @@ const JUMP_S = 3600
 const MOST_WAITING = 16
 const MOST_SITES = 32
 const EARLY_SITES = 8
+const MOST_GIVEN_SITES = 256
 /** Good answers by which a host earns a place of its own: anybody can send made-up Host fields. */
 const EARNED = 200
 const OTHER_HOSTS = '(other hosts)'
@@ -221,12 +226,13 @@ export class Replay {
   }
 
   #siteOf(host: string, status: number): SiteReplay | undefined {
-    const { hosts, defaultSite } = this.#options
-    const name = host === '' ? (defaultSite ?? NO_HOST) : host
+    const { siteOf } = this.#options
+    const name = siteOf === undefined ? host || NO_HOST : siteOf(host)
+    if (name === undefined) return undefined
     const known = this.sites.get(name)
     if (known !== undefined) return known
-    if (hosts !== undefined && !hosts.has(name)) return undefined
-    if (this.sites.size < EARLY_SITES || hosts !== undefined) return this.#make(name)
+    if (siteOf !== undefined) return this.sites.size < MOST_GIVEN_SITES ? this.#make(name) : undefined
+    if (this.sites.size < EARLY_SITES) return this.#make(name)
     if (this.sites.size < MOST_SITES) {
       const good = (this.#candidates.get(name) ?? 0) + (status >= 200 && status < 400 ? 1 : 0)
       if (good >= EARNED) {
@@ -241,13 +247,15 @@ export class Replay {
   }
 
   #make(name: string): SiteReplay {
-    const { capacity, random, prepare } = this.#options
+    const { capacity, random, learned, onCalm } = this.#options
     const site = new SiteReplay(name, {
       zoneOffsetMs: (atMs) => this.#times.offsetMs(atMs),
       capacity,
+      onCalm,
       ...(random ? { random } : {}),
     })
-    prepare?.(site)
+    const before = learned?.(name)
+    if (before !== undefined) site.recall(before, { client: (address) => this.#words.clientNamed(address) })
     this.sites.set(name, site)
     return site
   }

@@ -1,5 +1,10 @@
-/** What a set of requests looks like: sums and the most frequent of everything a log names. */
-import type { LogClient } from './log-words.ts'
+/**
+ * What a set of requests looks like: sums, and the most frequent of everything a log names.
+ *
+ * Sums count every request. Names are looked up for at most some thousand requests of a second, every n-th of
+ * a larger number, each counting n times: which network is a tenth of a flood can be told from those as well.
+ */
+import { type LogClient, METHODS } from './log-words.ts'
 import { TopCounts } from './top-counts.ts'
 
 export class Shape {
@@ -18,7 +23,8 @@ export class Shape {
   /** What they claim to be. */
   readonly agents = new TopCounts<string>(512)
   readonly routes = new TopCounts<string>(512)
-  readonly methods = new TopCounts<number>(16)
+  /** By index in METHODS. */
+  readonly methods = new Array<number>(METHODS.length).fill(0)
   readonly referrers = new TopCounts<string>(256)
   readonly agentTexts: TopCounts<string> | undefined
   readonly addresses: TopCounts<LogClient> | undefined

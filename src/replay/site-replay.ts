@@ -10,9 +10,10 @@ import { LOG_TRAITS, logTraitsOf, SignatureMatcher, type Traits } from '#recogni
 import { CalmClients } from './calm-clients.ts'
 import { ClientSample, type SampledClient } from './client-sample.ts'
 import { Incident, PAUSE_S, WAVE_GAP_S } from './incident.ts'
+import { type LearnedSite, SUMS } from './learned.ts'
 import { LoadModel, type SecondFigures } from './load-model.ts'
 import { HELD_S, type LogWindow, RING_S } from './log-window.ts'
-import { METHODS, routeFor } from './log-words.ts'
+import { type LogClient, METHODS, routeFor } from './log-words.ts'
 import { Shape } from './shape.ts'
 import { StoredPages } from './stored-pages.ts'
 import { Timeline } from './timeline.ts'
@@ -29,8 +30,11 @@ const MOST_INCIDENTS = 100
 const MOST_TROUBLES = 50
 const TROUBLE_GAP_S = 60
 const LEAST_TROUBLE_S = 5
-/** Clients sampled for signatures in one second. */
+/** Requests of one second of which all is looked at. */
 const SAMPLES = 1024
+/** A minute after a wave began signatures are mined every five seconds only: the window of clients is as long. */
+const MINED_EACH_S = 60
+const MINED_EVERY_S = 5
 /** From so many vectors on, the reservoir is offered one request in four seconds: 900 in an hour. */
 const ENOUGH_VECTORS = 2048
 const OFFER_EVERY_S = 4
@@ -49,9 +53,13 @@ interface RingSecond extends SecondFigures {
   second: number
 }
 
+/** `traits` costs more than all the rest: only whoever wants them calls it, at once. */
+export type OnCalm = (site: string, client: LogClient, atMs: number, traits: () => Traits) => void
+
 export interface SiteReplayOptions {
   readonly zoneOffsetMs: (atMs: number) => number
   readonly capacity?: number | undefined
+  readonly onCalm?: OnCalm | undefined
   readonly random?: () => number
 }
 
@@ -77,24 +85,27 @@ export class SiteReplay {
   readonly #posture = new PostureMachine()
   readonly #ring: RingSecond[] = Array.from({ length: RING_S }, () => blankSecond())
   readonly #random: () => number
+  readonly #onCalm: OnCalm | undefined
   #open: Incident | undefined
   #over = 0
   #judgedS = Number.NaN
   #matcher: SignatureMatcher | undefined
   #matcherOf: unknown
   #turn = 0
+  #stride = 1
   #offeredS = Number.NEGATIVE_INFINITY
   #phaseS = Number.NaN
   #phase: Incident | undefined
   #overS = 0
   #leftCalmS = Number.NaN
 
-  constructor(name: string, options: SiteReplayOptions, traits?: TraitBaseline) {
+  constructor(name: string, options: SiteReplayOptions) {
     this.name = name
     this.load = new LoadModel(options.capacity)
     this.week = new Week(options.zoneOffsetMs)
+    this.#onCalm = options.onCalm
     this.#random = options.random ?? Math.random
-    this.traits = traits ?? new TraitBaseline({ random: this.#random })
+    this.traits = new TraitBaseline({ random: this.#random })
     this.#book = new SignatureBook(this.traits, this.#random)
   }
 
@@ -224,29 +235,26 @@ export class SiteReplay {
     if (second !== this.#phaseS) {
       this.#phase = this.#incidentAt(second)
       this.#phaseS = second
+      const figures = this.#ring[second & (RING_S - 1)]!
+      this.#stride = figures.second === second ? Math.ceil(figures.requests / SAMPLES) : 1
     }
     const incident = this.#phase
     const client = window.client[row]!
     const target = window.target[row]!
     const status = window.status[row]!
     const method = window.method[row]!
-    const agent = window.agent[row]!
     const referrer = window.referrer[row]!
     const atMs = window.atMs[row]!
     this.requests++
     if (atMs < this.firstAtMs) this.firstAtMs = atMs
     if (atMs > this.lastAtMs) this.lastAtMs = atMs
     const isFromElsewhere = referrer.host !== '' && referrer.host !== this.name
-    const route = routeFor(target, METHODS[method]!)
     const shape = incident?.shape ?? this.calm
     shape.requests++
     shape.bytes += window.bytes[row]!
     if (target.isAsset) shape.assets++
     if (referrer.text !== '') shape.withReferrer++
-    if (isFromElsewhere) {
-      shape.fromElsewhere++
-      shape.referrers.add(referrer.host)
-    }
+    if (isFromElsewhere) shape.fromElsewhere++
     if (target.hasQuery) shape.withQuery++
     if (status >= 400 && status < 500 && status !== 499) shape.refused++
     if (isOverload(status) || status === 500) shape.failed++
@@ -255,28 +263,40 @@ export class SiteReplay {
       shape.durationMs += durationMs
       shape.timed++
     }
-    shape.asns.add(client.asn)
-    shape.agents.add(agent.family)
-    shape.routes.add(route)
-    shape.methods.add(method)
-    const sample = (incident?.clients ?? this.calmClients).find(client, () =>
-      sampledClient(client, agent.family, target.text, atMs, this.#known.has(client.hash)),
-    )
-    if (sample !== undefined)
-      note(sample, { target, status, hasReferrer: referrer.text !== '', isFromElsewhere, atMs })
-    if (incident === undefined) {
-      this.#accountCalm(window, row, second, atMs)
-      return
+    shape.methods[method]!++
+    const clients = incident?.clients ?? this.calmClients
+    if (clients.wants(client)) {
+      let sample = clients.get(client)
+      if (sample === undefined)
+        clients.add((sample = sampledClient(window, row, this.#known.has(client.hash))))
+      note(sample, window, row, isFromElsewhere)
     }
-    shape.addresses!.add(client)
-    shape.prefixes!.add(client.prefix)
-    shape.agentTexts!.add(agent.text)
-    incident.statuses.set(status, (incident.statuses.get(status) ?? 0) + 1)
-    if (method === 1 && !target.hasQuery && this.pages.isCandidate(target.path)) incident.forStorable++
-    this.#accountSignatures(window, row, incident, second)
+    if (incident === undefined) this.#accountCalm(window, row, second)
+    else {
+      incident.statuses.set(status, (incident.statuses.get(status) ?? 0) + 1)
+      if (method === 1 && !target.hasQuery && this.pages.isCandidate(target.path)) incident.forStorable++
+    }
+    // Every n-th, so that a second of a large flood is looked at from its beginning to its end.
+    if (++this.#turn < this.#stride) return
+    this.#turn = 0
+    this.#accountNames(window, row, shape, isFromElsewhere)
+    if (incident !== undefined) this.#accountSignatures(window, row, incident, second)
   }
 
-  #accountCalm(window: LogWindow<SiteReplay>, row: number, second: number, atMs: number): void {
+  #accountNames(window: LogWindow<SiteReplay>, row: number, shape: Shape, isFromElsewhere: boolean): void {
+    const by = this.#stride
+    const client = window.client[row]!
+    const agent = window.agent[row]!
+    shape.asns.add(client.asn, by)
+    shape.agents.add(agent.family, by)
+    shape.routes.add(routeFor(window.target[row]!, METHODS[window.method[row]!]!), by)
+    if (isFromElsewhere) shape.referrers.add(window.referrer[row]!.host, by)
+    shape.addresses?.add(client, by)
+    shape.prefixes?.add(client.prefix, by)
+    shape.agentTexts?.add(agent.text, by)
+  }
+
+  #accountCalm(window: LogWindow<SiteReplay>, row: number, second: number): void {
     const client = window.client[row]!
     const target = window.target[row]!
     const status = window.status[row]!
@@ -286,17 +306,14 @@ export class SiteReplay {
     // A pause of an incident is no calm weather.
     if (this.#open !== undefined || status === 0 || status >= 400) return
     this.#known.add(client.hash)
+    this.#onCalm?.(this.name, client, window.atMs[row]!, () => this.#traitsOf(window, row))
     // Finding out all traits costs more than all the rest, and a full reservoir takes hardly any more.
     if (this.traits.size >= ENOUGH_VECTORS && second < this.#offeredS + OFFER_EVERY_S) return
     this.#offeredS = second
-    this.traits.add({ ...placeOf(client), traits: this.#traitsOf(window, row) }, atMs, KNOWN)
+    this.traits.add({ ...placeOf(client), traits: this.#traitsOf(window, row) }, second * 1000, KNOWN)
   }
 
   #accountSignatures(window: LogWindow<SiteReplay>, row: number, incident: Incident, second: number): void {
-    const figures = this.#ring[second & (RING_S - 1)]!
-    // Every n-th, so that a second of a large flood is looked at from its beginning to its end.
-    const stride = figures.second === second ? Math.ceil(figures.requests / SAMPLES) : 1
-    if (++this.#turn % stride !== 0) return
     const client = window.client[row]!
     const traits = this.#traitsOf(window, row)
     this.#book.take([{ ...placeOf(client), lane: 'unproven', traits }], second * 1000)
@@ -348,7 +365,27 @@ export class SiteReplay {
       incident.peakS = second
     }
     if (incident.firstSeconds.length < 600) incident.firstSeconds.push(figures.requests)
-    this.#book.tick(second * 1000 + 999, true)
+    if (second - incident.waveFromS < MINED_EACH_S || second % MINED_EVERY_S === 0)
+      this.#book.tick(second * 1000 + 999, true)
+  }
+
+  /** What an earlier log taught, before the first line of this one. */
+  recall(learned: LearnedSite, words: { client(address: string): LogClient | undefined }): void {
+    this.load.restore(learned.rates)
+    const { calm } = this
+    const { sums, agents } = learned.shape
+    for (const name of SUMS) calm[name] += sums[name]
+    for (const [family, requests] of agents) calm.agents.add(family, requests)
+    for (const [address, requests] of learned.clients) {
+      const client = words.client(address)
+      if (client === undefined) continue
+      this.#known.add(client.hash)
+      calm.asns.add(client.asn, requests)
+    }
+    for (const [address, atMs, traits] of learned.vectors) {
+      const client = words.client(address)
+      if (client !== undefined) this.traits.add({ ...placeOf(client), traits }, atMs, KNOWN)
+    }
   }
 
   /** The log is over. */
@@ -393,15 +430,10 @@ function placeOf(client: { readonly asn: number; readonly prefix: string; readon
   return { asn: client.asn, prefix: client.prefix, subscriber: client.subscriber }
 }
 
-function sampledClient(
-  client: SampledClient['client'],
-  agent: string,
-  firstTarget: string,
-  atMs: number,
-  wasKnown: boolean,
-): SampledClient {
+function sampledClient(window: LogWindow<SiteReplay>, row: number, wasKnown: boolean): SampledClient {
+  const atMs = window.atMs[row]!
   return {
-    client,
+    client: window.client[row]!,
     wasKnown,
     firstAtMs: atMs,
     lastAtMs: atMs,
@@ -411,28 +443,27 @@ function sampledClient(
     fromElsewhere: 0,
     withQuery: 0,
     failed: 0,
-    firstTarget,
+    firstTarget: window.target[row]!.text,
     hasOthers: false,
-    agent,
+    agent: window.agent[row]!.family,
   }
 }
 
 function note(
   sample: SampledClient,
-  request: {
-    readonly target: { readonly text: string; readonly isAsset: boolean; readonly hasQuery: boolean }
-    readonly status: number
-    readonly hasReferrer: boolean
-    readonly isFromElsewhere: boolean
-    readonly atMs: number
-  },
+  window: LogWindow<SiteReplay>,
+  row: number,
+  isFromElsewhere: boolean,
 ): void {
+  const target = window.target[row]!
+  const status = window.status[row]!
+  const atMs = window.atMs[row]!
   sample.requests++
-  if (request.target.isAsset) sample.assets++
-  if (request.hasReferrer) sample.withReferrer++
-  if (request.isFromElsewhere) sample.fromElsewhere++
-  if (request.target.hasQuery) sample.withQuery++
-  if (request.status >= 400 || request.status === 0) sample.failed++
-  if (request.target.text !== sample.firstTarget) sample.hasOthers = true
-  if (request.atMs > sample.lastAtMs) sample.lastAtMs = request.atMs
+  if (target.isAsset) sample.assets++
+  if (window.referrer[row]!.text !== '') sample.withReferrer++
+  if (isFromElsewhere) sample.fromElsewhere++
+  if (target.hasQuery) sample.withQuery++
+  if (status >= 400 || status === 0) sample.failed++
+  if (target.text !== sample.firstTarget) sample.hasOthers = true
+  if (atMs > sample.lastAtMs) sample.lastAtMs = atMs
 }
