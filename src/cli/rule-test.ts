@@ -311,7 +311,7 @@ const VISITORS: ReadonlySet<string> = new Set(['known', 'paid', 'operator'])
 function liveRequest(record: ExchangeRecord, posture: string): TrialRequest | undefined {
   const { atMs, method, target, version, client, asn, lane, look } = record
   if (look === undefined) return undefined
-  const { host, isSecure, traits, fields, isWhole } = look
+  const { host, isSecure, traits, fields, secret, isWhole } = look
   const shown = new Set(fields.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase()))
   const input: RuleInput = {
     head: { method, target, version: versionOf(version), host, fields },
@@ -320,9 +320,12 @@ function liveRequest(record: ExchangeRecord, posture: string): TrialRequest | un
     posture,
     traits,
     nowMs: 0,
-    // What was left out of the sample may be any of those that are not in it.
-    unknown: (fact) =>
-      !isWhole && (fact === 'headers' || (fact.startsWith('headers.') && !shown.has(fact.slice(8)))),
+    unknown(fact) {
+      if (!fact.startsWith('headers')) return false
+      const name = fact.slice('headers.'.length)
+      // What did not fit into the record may be any of those that are not in it.
+      return secret.includes(name) || (!isWhole && !shown.has(name))
+    },
   }
   return { atMs, input, agent: traits[AGENT] ?? '', isVisitor: VISITORS.has(lane) }
 }

@@ -97,14 +97,17 @@ const SECRET = /^(cookie|authorization|proxy-authorization|x-api-key)$|token|sec
 function lookOf(exchange: Exchange): RequestLook {
   const { head, secure, traits } = exchange
   const fields: string[] = []
+  const secret: string[] = []
   let isWhole = true
   let length = 0
   for (let i = 0; i < head.fields.length; i += 2) {
     const name = head.fields[i]!
-    const value = head.fields[i + 1]!
+    const isSecret = SECRET.test(name)
+    const value = isSecret ? '' : head.fields[i + 1]!
     length += name.length + value.length
-    if (length > LOOK_LENGTH || SECRET.test(name)) isWhole = false
+    if (length > LOOK_LENGTH) isWhole = false
     else fields.push(name, value)
+    if (isSecret && isWhole) secret.push(name.toLowerCase())
   }
-  return { host: head.host, isSecure: secure, traits, fields, isWhole }
+  return { host: head.host, isSecure: secure, traits, fields, secret, isWhole }
 }

@@ -38,9 +38,11 @@ export interface RequestLook {
   readonly isSecure: boolean
   /** In the order of `TRAITS`. */
   readonly traits: readonly string[]
-  /** Names and values in turn, without secrets (cookies, credentials). */
+  /** Names and values in turn. */
   readonly fields: readonly string[]
-  /** False: some fields were left out or cut. */
+  /** Of `fields`, in lower case, those whose values are secret (cookies, credentials), and were left out. */
+  readonly secret: readonly string[]
+  /** False: there were more fields than a record holds. */
   readonly isWhole: boolean
 }
 
