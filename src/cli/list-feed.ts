@@ -14,9 +14,10 @@ export function calmSubscribers(report: EdgeReport, policy: Policy): string[] {
 
 /** Requests by the list that spoke of them: as many as the records say, and their share of the records that were lost. */
 export function listHits(report: EdgeReport): Record<string, number> {
-  const hits: Record<string, number> = {}
+  const hits = new Map<string, number>()
   const { records, recordsLost } = report
   const each = records.length === 0 ? 0 : (records.length + recordsLost) / records.length
-  for (const { list } of records) if (list !== undefined && list !== '') hits[list] = (hits[list] ?? 0) + each
-  return hits
+  for (const { list } of records)
+    if (list !== undefined && list !== '') hits.set(list, (hits.get(list) ?? 0) + each)
+  return Object.fromEntries(hits)
 }

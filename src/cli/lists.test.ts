@@ -36,7 +36,7 @@ const status = (more: Partial<ListStatus>): ListStatus => ({
 test('lists are shown in a line each, with what there is to do', () => {
   assert.equal(
     listsText([status({}), status({ name: 'crowdsec', effect: undefined, share: undefined })], NOW_MS),
-    `list      then         state  networks     age  of the visitors  hits/min
+    `list      then         state  networks  age     of the visitors  hits/min
 drop      refuse       acts       1234  30 min            0.2 %        12
 crowdsec  by decision  acts       1234  30 min                –        12
 `,
@@ -83,7 +83,13 @@ test('who comes in calm weather is told, and nobody while the operator overrides
 })
 
 test('hits are counted by list, with their share of the records that were lost', () => {
-  const records = [{ list: 'drop' }, { list: 'drop' }, { list: '' }, {}] as unknown as EdgeReport['records']
-  assert.deepEqual(listHits(report({ records, recordsLost: 4 })), { drop: 4 })
+  const records = [
+    { list: 'drop' },
+    { list: 'drop' },
+    { list: '' },
+    {},
+    { list: 'constructor' },
+  ] as unknown as EdgeReport['records']
+  assert.deepEqual(listHits(report({ records, recordsLost: 5 })), { drop: 4, constructor: 2 })
   assert.deepEqual(listHits(report({ recordsLost: 4 })), {})
 })

@@ -202,11 +202,15 @@ function checkLists(config: Config, complain: Complain, complainOfFile: Complain
         [...path, 'refresh'],
         `expected at least ${shortest / 1000} s for a ${source}, got ${list.refresh / 1000} s`,
       )
+    if (list.url !== undefined && !URL.canParse(list.url))
+      complain([...path, 'url'], `expected an https:// address, got ${show(list.url)}`)
     if (list.file !== undefined) checkReadable([...path, 'file'], list.file, complainOfFile)
     if (list.crowdsec !== undefined) {
       checkReadable([...path, 'crowdsec', 'keyFile'], list.crowdsec.keyFile, complainOfFile)
       const { url } = list.crowdsec
-      if (url.startsWith('http://') && !isNearby(url))
+      if (!URL.canParse(url))
+        complain([...path, 'crowdsec', 'url'], `expected an http:// or https:// address, got ${show(url)}`)
+      else if (url.startsWith('http://') && !isNearby(url))
         complain(
           [...path, 'crowdsec', 'url'],
           `expected https:// for another machine (the key would travel in the clear), got ${show(url)}`,
@@ -226,7 +230,6 @@ const NEARBY = CidrSet.parse([
 ]).set
 
 function isNearby(url: string): boolean {
-  if (!URL.canParse(url)) return false
   const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
   return host === 'localhost' || NEARBY.hasText(host)
 }

@@ -205,6 +205,7 @@ ${SITE}`)
   - { name: fast, url: "https://lists.example.org/drop.txt", refresh: 1s }
   - { name: far, crowdsec: { url: "http://lapi.example.org:8080", keyFile: lapi.key } }
   - { name: none }
+  - { name: broken, url: "https://[2001:db8::1/drop.txt" }
 ${SITE}`)
   assert.deepEqual(told(faults), [
     'lists[0]@2: expected exactly one of file, url and crowdsec, got file and url',
@@ -213,6 +214,7 @@ ${SITE}`)
     'lists[2].refresh@4: expected at least 60 s for a url, got 1 s',
     'lists[3].crowdsec.url@5: expected https:// for another machine (the key would travel in the clear), got "http://lapi.example.org:8080"',
     'lists[4]@6: expected exactly one of file, url and crowdsec, got none',
+    'lists[5].url@7: expected an https:// address, got "https://[2001:db8::1/drop.txt"',
   ])
   const shapes = faultsOf(`lists: [{ name: A B, url: "http://lists.example.org/", then: drop }]\n${SITE}`)
   assert.equal(shapes.length, 3)

@@ -228,7 +228,10 @@ export class NetworkLists {
     let bytes: Buffer
     let stamp: string
     try {
-      const { mtimeMs, size, ino } = await stat(path)
+      const found = await stat(path)
+      // A device or a pipe need never end.
+      if (!found.isFile()) return this.#failed(list, 'expected a file, got something else')
+      const { mtimeMs, size, ino } = found
       stamp = `${mtimeMs} ${size} ${ino}`
       if (stamp === list.stamp) return this.#wasGood(list)
       const ageMs = this.#now() - mtimeMs
