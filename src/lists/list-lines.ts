@@ -51,7 +51,7 @@ export class Columns {
   networkOf(line: string): Range | typeof HEAD | undefined {
     const isBeginning = this.#delimiter === undefined
     this.#delimiter ??= delimiterOf(line)
-    const fields = line.split(this.#delimiter).map((field) => field.trim().replace(/^"(.*)"$/, '$1'))
+    const fields = fieldsOf(line, this.#delimiter)
     if (isBeginning && !fields.some((field) => parseRange(field) !== undefined)) {
       this.#first = fields.findIndex((field) => NETWORK_KEY.test(field))
       if (this.#first < 0) {
@@ -71,6 +71,24 @@ export class Columns {
     if (this.#last < 0) return parseRange(first) ?? withPort(first)
     return parseRange(`${first}-${fields[this.#last] ?? ''}`)
   }
+}
+
+/** RFC 4180 within a line: a delimiter between quotes is text. A field over several lines is not read. */
+function fieldsOf(line: string, delimiter: string): string[] {
+  if (!line.includes('"')) return line.split(delimiter).map((field) => field.trim())
+  const fields: string[] = []
+  let field = ''
+  let isQuoted = false
+  for (const character of line) {
+    // A doubled quote opens and closes: only its text is lost, and no network has one.
+    if (character === '"') isQuoted = !isQuoted
+    else if (character === delimiter && !isQuoted) {
+      fields.push(field.trim())
+      field = ''
+    } else field += character
+  }
+  fields.push(field.trim())
+  return fields
 }
 
 function delimiterOf(line: string): string {

@@ -130,6 +130,12 @@ describe('CSV', () => {
     })
   })
 
+  test('a delimiter between quotes is text', () => {
+    const list = read('owner,network,note\n"Example, Ltd.",192.0.2.0/24,"says ""no"", often"\n')
+    assert.equal(list.wrong, 0)
+    finds(list, { '192.0.2.1': true })
+  })
+
   test('without a head, by what is in it', () => {
     const list = read('1,192.0.2.0/24,x\n2,198.51.100.0/24,y\n')
     assert.equal(list.networks, 2)
