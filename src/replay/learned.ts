@@ -56,7 +56,6 @@ interface Gathered {
   readonly clients: TopCounts<LogClient>
   readonly vectors: [address: string, atMs: number, traits: Traits][]
   offered: number
-  offeredAtMs: number
 }
 
 /** Gathers what `Replay` calls calm. */
@@ -69,24 +68,16 @@ export class Learner {
   }
 
   /** For `ReplayOptions.onCalm`. */
-  take(site: string, client: LogClient, atMs: number, traits: () => Traits): void {
+  take(site: string, client: LogClient, atMs: number, traits: Traits | undefined): void {
     let gathered = this.#sites.get(site)
     if (gathered === undefined)
-      this.#sites.set(
-        site,
-        (gathered = { clients: new TopCounts(CLIENTS), vectors: [], offered: 0, offeredAtMs: 0 }),
-      )
+      this.#sites.set(site, (gathered = { clients: new TopCounts(CLIENTS), vectors: [], offered: 0 }))
     gathered.clients.add(client)
-    // Half of the room fills as it comes; then at most one in two seconds takes a place at random.
+    if (traits === undefined) return
     const { vectors } = gathered
-    if (vectors.length >= VECTORS / 2 && Math.abs(atMs - gathered.offeredAtMs) < 2000) return
-    gathered.offeredAtMs = atMs
+    const at = vectors.length < VECTORS ? vectors.length : Math.floor(this.#random() * (gathered.offered + 1))
     gathered.offered++
-    if (vectors.length < VECTORS) vectors.push([client.text, Math.floor(atMs), traits()])
-    else {
-      const at = Math.floor(this.#random() * gathered.offered)
-      if (at < VECTORS) vectors[at] = [client.text, Math.floor(atMs), traits()]
-    }
+    if (at < VECTORS) vectors[at] = [client.text, Math.floor(atMs), traits]
   }
 
   /** After the replay's end. */

@@ -53,8 +53,8 @@ interface RingSecond extends SecondFigures {
   second: number
 }
 
-/** `traits` costs more than all the rest: only whoever wants them calls it, at once. */
-export type OnCalm = (site: string, client: LogClient, atMs: number, traits: () => Traits) => void
+/** `traits`: of a part of the requests only, a few hundred an hour and more in the beginning. */
+export type OnCalm = (site: string, client: LogClient, atMs: number, traits: Traits | undefined) => void
 
 export interface SiteReplayOptions {
   readonly zoneOffsetMs: (atMs: number) => number
@@ -306,11 +306,13 @@ export class SiteReplay {
     // A pause of an incident is no calm weather.
     if (this.#open !== undefined || status === 0 || status >= 400) return
     this.#known.add(client.hash)
-    this.#onCalm?.(this.name, client, window.atMs[row]!, () => this.#traitsOf(window, row))
     // Finding out all traits costs more than all the rest, and a full reservoir takes hardly any more.
-    if (this.traits.size >= ENOUGH_VECTORS && second < this.#offeredS + OFFER_EVERY_S) return
+    const isOffered = this.traits.size < ENOUGH_VECTORS || second >= this.#offeredS + OFFER_EVERY_S
+    const traits = isOffered ? this.#traitsOf(window, row) : undefined
+    this.#onCalm?.(this.name, client, window.atMs[row]!, traits)
+    if (traits === undefined) return
     this.#offeredS = second
-    this.traits.add({ ...placeOf(client), traits: this.#traitsOf(window, row) }, second * 1000, KNOWN)
+    this.traits.add({ ...placeOf(client), traits }, second * 1000, KNOWN)
   }
 
   #accountSignatures(window: LogWindow<SiteReplay>, row: number, incident: Incident, second: number): void {
