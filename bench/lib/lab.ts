@@ -25,6 +25,11 @@ export interface Lab {
   readonly client: (command: readonly string[]) => string[]
   /** Runs a command where the server is, to its end; what it printed. */
   runAtServer(command: readonly string[]): string
+  /**
+   * Has each side's packets received on a core of its own (receive packet steering), as on two machines; else the
+   * sender's core does the receiver's work.
+   */
+  pin(cores: { readonly server: number; readonly client: number }): void
   close(): void
 }
 
@@ -41,6 +46,12 @@ export function makeLab(): Lab | string {
   const names = { server: `digue-${process.pid}-s`, client: `digue-${process.pid}-c` }
   const run = (...args: string[]) =>
     execFileSync(ip, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  const write = (side: 'server' | 'client', path: string, value: string) => {
+    execFileSync(ip, ['netns', 'exec', names[side], 'tee', path], {
+      input: value,
+      stdio: ['pipe', 'ignore', 'pipe'],
+    })
+  }
   const close = () => {
     open.delete(close)
     for (const name of Object.values(names)) {
@@ -83,10 +94,7 @@ export function makeLab(): Lab | string {
     at('client', 'route', 'add', 'local', '198.19.0.0/16', 'dev', 'lo')
     at('client', '-6', 'route', 'add', 'local', '2001:db8:2::/48', 'dev', 'lo')
     // A route makes version-4 addresses one's own; version 6 wants to be told so too.
-    execFileSync(ip, ['netns', 'exec', names.client, 'tee', '/proc/sys/net/ipv6/ip_nonlocal_bind'], {
-      input: '1',
-      stdio: ['pipe', 'ignore', 'pipe'],
-    })
+    write('client', '/proc/sys/net/ipv6/ip_nonlocal_bind', '1')
   } catch (error) {
     close()
     const { stderr } = error as { stderr?: string }
@@ -97,6 +105,13 @@ export function makeLab(): Lab | string {
     server: within(names.server),
     client: within(names.client),
     runAtServer: (command) => run('netns', 'exec', names.server, ...command),
+    pin: (cores) => {
+      for (const [side, name] of [
+        ['server', server],
+        ['client', client],
+      ] as const)
+        write(side, `/sys/class/net/${name}/queues/rx-0/rps_cpus`, (1 << cores[side]).toString(16))
+    },
     close,
   }
 }

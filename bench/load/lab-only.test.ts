@@ -4,7 +4,7 @@ import { lab, type NetworkHere } from './lab-only.ts'
 import { NotLoopbackError } from './loopback-only.ts'
 
 const LAB: NetworkHere = {
-  isMachines: false,
+  isParents: false,
   interfaces: ['lo', 'digue-lab1'],
   routes4: 'Iface\tDestination\tGateway\ndigue-lab1\t000012C6\t00000000\ndigue-lab1\t000013C6\t00000000\n',
   routes6:
@@ -44,7 +44,7 @@ test('nobody else’s address passes, in a lab either', () => {
 
 test('where packets could leave, nothing passes', () => {
   const places: Partial<NetworkHere>[] = [
-    { isMachines: true },
+    { isParents: true },
     { interfaces: ['lo', 'digue-lab1', 'eth0'] },
     // A default route, a route to somebody's network, and the same for version 6.
     { routes4: `${LAB.routes4}digue-lab1\t00000000\t010012C6\n` },

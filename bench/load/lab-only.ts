@@ -3,7 +3,7 @@
  * a lab's namespace only (lib/lab.ts), from which nothing leads out.
  *
  * What is looked at is what the kernel would do with the packets, not what anybody says: this process is not where
- * the machine's own interfaces are, each interface is one of a lab's, and each route stays within addresses
+ * its parent is, each interface is one of a lab's, and each route stays within addresses
  * that nobody has (RFC 2544, RFC 3849). So no flag, plan or file can aim it elsewhere.
  */
 import { readFileSync, readlinkSync } from 'node:fs'
@@ -15,8 +15,8 @@ import { NotLoopbackError } from './loopback-only.ts'
 export const LAB_INTERFACE = 'digue-lab'
 
 export interface NetworkHere {
-  /** The namespace of this process is that of the machine's first process, or nobody knows. */
-  readonly isMachines: boolean
+  /** The namespace of this process is that of its parent, or nobody knows: then no lab was made for it. */
+  readonly isParents: boolean
   readonly interfaces: readonly string[]
   /** /proc/net/route and /proc/net/ipv6_route. */
   readonly routes4: string
@@ -35,8 +35,8 @@ function isLabAddress(address: string): boolean {
   return (isIPv4(address) && /^198\.1[89]\./.test(address)) || /^2001:db8:[0-9a-f:]{1,32}$/.test(address)
 }
 
-function isLab({ isMachines, interfaces, routes4, routes6 }: NetworkHere): boolean {
-  if (isMachines) return false
+function isLab({ isParents, interfaces, routes4, routes6 }: NetworkHere): boolean {
+  if (isParents) return false
   if (!interfaces.every((name) => name === 'lo' || name.startsWith(LAB_INTERFACE))) return false
   // Destinations: words in host byte order (198.18.0.0/15 ends in 12C6 or 13C6), and in network byte order.
   const to4 = routes4.split('\n').slice(1).filter(Boolean)
@@ -51,12 +51,12 @@ function lookHere(): NetworkHere {
   const read = (name: string) => readFileSync(`/proc/self/net/${name}`, 'latin1')
   try {
     return {
-      isMachines: readlinkSync('/proc/self/ns/net') === readlinkSync('/proc/1/ns/net'),
+      isParents: readlinkSync('/proc/self/ns/net') === readlinkSync(`/proc/${process.ppid}/ns/net`),
       interfaces: Object.keys(networkInterfaces()),
       routes4: read('route'),
       routes6: read('ipv6_route'),
     }
   } catch {
-    return { isMachines: true, interfaces: [], routes4: '', routes6: '' }
+    return { isParents: true, interfaces: [], routes4: '', routes6: '' }
   }
 }

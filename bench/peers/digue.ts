@@ -14,10 +14,10 @@ import type { Peer, PeerPlace, Variant } from './peer.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 /** Digue's command as installed; `build` makes it. */
-const DIGUE = [process.execPath, join(ROOT, 'dist/cli/main.js')] as const
+export const DIGUE = [process.execPath, join(ROOT, 'dist/cli/main.js')] as const
 
 let isBuilt = false
-function build(): void {
+export function build(): void {
   if (isBuilt) return
   const { status, stdout, stderr } = spawnSync(process.execPath, ['scripts/build.ts'], {
     cwd: ROOT,
