@@ -9,6 +9,7 @@ export {
   POSTURES,
   type Policy,
   type Posture,
+  type RuleTally,
   type SignatureTally,
   type SiteReport,
   type TraitSample,

@@ -58,6 +58,13 @@ export interface SignatureTally {
   readonly proven: number
 }
 
+/** How often one of the operator's rules decided, and could not be evaluated, since the last report. */
+export interface RuleTally {
+  readonly name: string
+  readonly fitted: number
+  readonly failed: number
+}
+
 /** One aggregate's calm-weather traffic since the last report. */
 export interface CalmShare {
   readonly asn: number
@@ -90,6 +97,10 @@ export interface SiteReport {
   /** A sample of the requests since the last report, at most one per client; bounded. */
   readonly traits?: readonly TraitSample[]
   readonly signatures?: readonly SignatureTally[]
+  /** Those of the site's rules that did something. */
+  readonly rules?: readonly RuleTally[]
+  /** Requests of which something was beyond a bound of what rules see. */
+  readonly rulesCut?: number
   /** Calm-weather costs by route class: once a minute and at the end, the most asked for. */
   readonly routes?: RouteCostRows
   /** Time from head to last byte for relayed exchanges: counts per bucket of LATENCY_BUCKETS_MS. */

@@ -17,7 +17,7 @@
  * It learns nothing by itself: it is fed in calm weather only, seconds late. Clients and prefixes are kept as
  * keyed hashes.
  */
-import { BoundedMap, type HashKey, hash32, randomHashKey } from '#kit'
+import { type HashKey, Heap, hash32, randomHashKey } from '#kit'
 import { LONGEST_TRAIT, TRAITS, type TraitName, type Traits } from '#recognise'
 import { BaselineView, LEAST_CLIENTS } from './baseline-view.ts'
 import { CAN_BE_ABSENT, handwritingOf } from './trait-columns.ts'
@@ -82,19 +82,23 @@ export interface CalmVector {
   readonly atMs: number
   /** The smallest stay. */
   readonly rank: number
+  /** In the heap of its part of the day. */
+  place: number
 }
 
 export class TraitBaseline {
   readonly key: HashKey
   readonly #random: () => number
   readonly capacity: number
-  #vectors: CalmVector[] = []
-  readonly #byClient = new Map<number, number>()
-  readonly #byPrefix = new Map<number, number>()
-  readonly #byAsn = new Map<number, number>()
-  readonly #byPart = new Array<number>(PARTS_OF_DAY).fill(0)
-  /** Upper bounds of the largest rank in a group that was found full: most newcomers need no search. */
-  readonly #worst = new BoundedMap<string, number>(4096)
+  readonly #vectors = new Set<CalmVector>()
+  readonly #byClient = new Map<number, CalmVector[]>()
+  readonly #byPrefix = new Map<number, CalmVector[]>()
+  readonly #byAsn = new Map<number, CalmVector[]>()
+  /** By part of the day, the worst first. */
+  readonly #parts = Array.from(
+    { length: PARTS_OF_DAY },
+    () => new Heap<CalmVector>((vector, place) => (vector.place = place)),
+  )
   #hour = Number.NaN
   /** Requests of each client in this hour. */
   #hourClients = new Map<number, { requests: number; vector: CalmVector | undefined }>()
@@ -114,7 +118,7 @@ export class TraitBaseline {
   }
 
   get size(): number {
-    return this.#vectors.length
+    return this.#vectors.size
   }
 
   /** Distinct clients among them. */
@@ -129,7 +133,7 @@ export class TraitBaseline {
 
   /** Vectors of one network, for tests and for who wants to know. */
   vectorsOf(asn: number): number {
-    return this.#byAsn.get(asn) ?? 0
+    return this.#byAsn.get(asn)?.length ?? 0
   }
 
   /**
@@ -138,7 +142,8 @@ export class TraitBaseline {
    */
   add(sample: CalmSample, atMs: number, known?: ReadonlySet<TraitName>): void {
     const hour = Math.floor(atMs / HOUR_MS)
-    if (hour !== this.#hour) this.#turn(hour, atMs)
+    // A line of a log that comes late belongs to the hour before, and is no new one; a clock set back is.
+    if (!(hour <= this.#hour && hour >= this.#hour - 1)) this.#turn(hour, atMs)
     const client = hash32(sample.subscriber, this.key)
     if (known === undefined) this.#remember(sample)
     const before = this.#hourClients.get(client)
@@ -169,6 +174,7 @@ export class TraitBaseline {
       client,
       atMs,
       rank,
+      place: -1,
     }
     if (!this.#makeRoom(vector)) return
     vector.traits = this.#intern(sample.traits)
@@ -184,13 +190,13 @@ export class TraitBaseline {
 
   /** What mining asks; made anew when something was learned since. */
   view(): BaselineView {
-    this.#view ??= new BaselineView(this.#vectors)
+    this.#view ??= new BaselineView([...this.#vectors])
     return this.#view
   }
 
   /** While little has changed, the state made before: making one takes some milliseconds. */
   toState(): TraitBaselineState {
-    if (this.#state === undefined || this.#changes > this.#vectors.length / WORTH_KEEPING) {
+    if (this.#state === undefined || this.#changes > this.size / WORTH_KEEPING) {
       this.#state = this.#makeState()
       this.#changes = 0
     }
@@ -256,7 +262,16 @@ export class TraitBaseline {
         if (value === undefined || value.length > LONGEST_TRAIT) unknown |= 1 << i
         return value?.slice(0, LONGEST_TRAIT) ?? ''
       })
-      baseline.#insert({ traits: vector, unknown, asn, prefix, client, atMs: minute * MINUTE_MS, rank })
+      baseline.#insert({
+        traits: vector,
+        unknown,
+        asn,
+        prefix,
+        client,
+        atMs: minute * MINUTE_MS,
+        rank,
+        place: -1,
+      })
     }
     return baseline
   }
@@ -267,63 +282,64 @@ export class TraitBaseline {
   }
 
   #insert(vector: CalmVector): void {
-    this.#vectors.push(vector)
-    this.#count(vector, 1)
+    this.#vectors.add(vector)
+    for (const [groups, of] of this.#groupsOf(vector)) {
+      const group = groups.get(of)
+      if (group === undefined) groups.set(of, [vector])
+      else group.push(vector)
+    }
+    this.#parts[partOf(vector)]!.push(vector, -vector.rank)
     this.#view = undefined
     this.#changes++
   }
 
-  #count(vector: CalmVector, by: 1 | -1): void {
-    const change = (counts: Map<number, number>, of: number) => {
-      const count = (counts.get(of) ?? 0) + by
-      if (count > 0) counts.set(of, count)
-      else counts.delete(of)
+  #remove(vector: CalmVector): void {
+    this.#vectors.delete(vector)
+    for (const [groups, of] of this.#groupsOf(vector)) {
+      const group = groups.get(of)!
+      if (group.length === 1) groups.delete(of)
+      else {
+        group[group.indexOf(vector)] = group.at(-1)!
+        group.pop()
+      }
     }
-    change(this.#byClient, vector.client)
-    change(this.#byPrefix, vector.prefix)
-    change(this.#byAsn, vector.asn)
-    this.#byPart[partOf(vector)]! += by
+    this.#parts[partOf(vector)]!.removeAt(vector.place)
+    this.#view = undefined
+  }
+
+  #groupsOf({ client, prefix, asn }: CalmVector): [groups: Map<number, CalmVector[]>, of: number][] {
+    return [
+      [this.#byClient, client],
+      [this.#byPrefix, prefix],
+      [this.#byAsn, asn],
+    ]
   }
 
   /** Lets the worst of a group that has its share go for a better one; false when the newcomer is the worst. */
   #makeRoom(newcomer: CalmVector): boolean {
-    const { client, prefix, asn } = newcomer
-    if ((this.#byClient.get(client) ?? 0) >= MOST_PER_CLIENT)
-      return this.#replaceWorst(`c${client}`, newcomer, (vector) => vector.client === client)
-    if ((this.#byPrefix.get(prefix) ?? 0) >= mostPerPrefix(this.size))
-      return this.#replaceWorst(`p${prefix}`, newcomer, (vector) => vector.prefix === prefix)
-    // Without network data every client is of network 0.
-    if (asn !== 0 && (this.#byAsn.get(asn) ?? 0) >= mostPerAsn(this.size))
-      return this.#replaceWorst(`a${asn}`, newcomer, (vector) => vector.asn === asn)
+    const full = this.#fullGroup(newcomer)
+    if (full !== undefined) return this.#replace(worstOf(full), newcomer)
     if (this.size < this.capacity) return true
-    const part = this.#byPart.indexOf(Math.max(...this.#byPart))
-    if (part === partOf(newcomer))
-      return this.#replaceWorst(`t${part}`, newcomer, (vector) => partOf(vector) === part)
-    return this.#replaceWorst('', undefined, (vector) => partOf(vector) === part)
+    const largest = this.#parts.reduce((a, b) => (b.size > a.size ? b : a))
+    const worst = largest.peek()!
+    if (largest === this.#parts[partOf(newcomer)]) return this.#replace(worst, newcomer)
+    this.#remove(worst)
+    return true
   }
 
-  #replaceWorst(
-    group: string,
-    newcomer: CalmVector | undefined,
-    isOf: (vector: CalmVector) => boolean,
-  ): boolean {
-    if (newcomer !== undefined && newcomer.rank >= (this.#worst.get(group) ?? Number.POSITIVE_INFINITY))
-      return false
-    let worst = -1
-    for (let i = 0; i < this.#vectors.length; i++) {
-      const vector = this.#vectors[i]!
-      if (isOf(vector) && (worst === -1 || vector.rank > this.#vectors[worst]!.rank)) worst = i
-    }
-    if (worst === -1) return true
-    const leaving = this.#vectors[worst]!
-    if (newcomer !== undefined) {
-      // Whoever comes in is better than the worst, so this bound holds until the group gets room again.
-      this.#worst.set(group, leaving.rank)
-      if (newcomer.rank >= leaving.rank) return false
-    }
-    this.#vectors[worst] = this.#vectors.at(-1)!
-    this.#vectors.pop()
-    this.#count(leaving, -1)
+  #fullGroup({ client, prefix, asn }: CalmVector): readonly CalmVector[] | undefined {
+    const ofClient = this.#byClient.get(client)
+    if (ofClient !== undefined && ofClient.length >= MOST_PER_CLIENT) return ofClient
+    const ofPrefix = this.#byPrefix.get(prefix)
+    if (ofPrefix !== undefined && ofPrefix.length >= mostPerPrefix(this.size)) return ofPrefix
+    // Without network data every client is of network 0.
+    const ofAsn = asn === 0 ? undefined : this.#byAsn.get(asn)
+    return ofAsn !== undefined && ofAsn.length >= mostPerAsn(this.size) ? ofAsn : undefined
+  }
+
+  #replace(worst: CalmVector, newcomer: CalmVector): boolean {
+    if (newcomer.rank >= worst.rank) return false
+    this.#remove(worst)
     return true
   }
 
@@ -331,24 +347,14 @@ export class TraitBaseline {
   #turn(hour: number, nowMs: number): void {
     this.#hour = hour
     this.#hourClients = new Map()
-    this.#worst.clear()
     this.#interned = new Map()
-    const kept: CalmVector[] = []
-    const perPrefix = mostPerPrefix(this.size)
-    const perAsn = mostPerAsn(this.size)
-    const sorted = this.#vectors
-      .filter(({ atMs }) => nowMs - atMs < LONGEST_MS)
-      .sort((a, b) => a.rank - b.rank)
-    for (const counts of [this.#byClient, this.#byPrefix, this.#byAsn]) counts.clear()
-    this.#byPart.fill(0)
-    for (const vector of sorted) {
-      if ((this.#byPrefix.get(vector.prefix) ?? 0) >= perPrefix) continue
-      if (vector.asn !== 0 && (this.#byAsn.get(vector.asn) ?? 0) >= perAsn) continue
-      kept.push(vector)
-      this.#count(vector, 1)
-    }
-    if (kept.length < this.#vectors.length) this.#view = undefined
-    this.#vectors = kept
+    for (const vector of this.#vectors) if (nowMs - vector.atMs >= LONGEST_MS) this.#remove(vector)
+    for (const group of this.#byPrefix.values()) this.#shrink(group, mostPerPrefix(this.size))
+    for (const [asn, group] of this.#byAsn) if (asn !== 0) this.#shrink(group, mostPerAsn(this.size))
+  }
+
+  #shrink(group: readonly CalmVector[], most: number): void {
+    while (group.length > most) this.#remove(worstOf(group))
   }
 
   #remember(sample: CalmSample): void {
@@ -368,7 +374,12 @@ export class TraitBaseline {
 }
 
 function partOf({ atMs }: { readonly atMs: number }): number {
-  return Math.floor((((atMs / HOUR_MS) % 24) * PARTS_OF_DAY) / 24)
+  const hour = Math.floor(atMs / HOUR_MS) % 24
+  return Math.floor((((hour + 24) % 24) * PARTS_OF_DAY) / 24)
+}
+
+function worstOf(group: readonly CalmVector[]): CalmVector {
+  return group.reduce((a, b) => (b.rank > a.rank ? b : a))
 }
 
 function mostPerPrefix(size: number): number {
