@@ -458,9 +458,16 @@ Examples:
     .action(async (flags) => (await import('./kernel.ts')).kernelHelper(flags, terminal))
 
   const rule = command('rule', 'Your own rules (`rules:` of a site), tried out before they act.', [
+    'digue rule list',
     'digue rule test --rule old-scraper --log /var/log/nginx/access.log',
     `digue rule test --when 'traits.agent == "curl"' --live 30s`,
   ])
+  steered(
+    rule
+      .command('list')
+      .description('The rules in force, in their order, and how often each decided.')
+      .addHelpText('after', '\nExamples:\n  digue rule list\n  digue rule list --json\n'),
+  ).action(async (flags) => (await import('./rule-list.ts')).ruleList(flags, terminal))
   rule
     .command('test')
     .description(

@@ -22,6 +22,7 @@ import {
   type MetricsPort,
   openCommandSocket,
   openMetricsPort,
+  RuleTotals,
   SampleDesk,
   type Status,
 } from '#console'
@@ -80,6 +81,7 @@ class Service {
   readonly #stateFile: StateFile
   #brain: Brain
   #policySerial = -1
+  readonly #rules = new RuleTotals()
   readonly #samples = new SampleDesk()
   #wantsLooks = false
   #config: Config
@@ -194,6 +196,8 @@ class Service {
     if (this.#accessLog !== undefined && report.recordsLost > 0)
       this.#metrics.accessLogLost(report.recordsLost)
     this.#requestLog.offer(report, nowMs)
+    for (const [site, { rules }] of Object.entries(report.sites))
+      if (rules !== undefined) this.#rules.take(site, rules, nowMs)
     this.#samples.take(report.records, report.recordsLost, nowMs)
   }
 
@@ -260,6 +264,13 @@ class Service {
     if (level !== 'info') this.#warn(code, message)
   }
 
+  #forgetListWarnings(
+    name: string,
+    codes = ['list-held', 'list-grown', 'list-failing', 'list-left-out'],
+  ): void {
+    for (const code of codes) this.#warnings.delete(`${code} ${name}`)
+  }
+
   #warn(code: string, message: string): void {
     this.#warnings.delete(code)
     this.#warnings.set(code, `${new Date().toISOString()} ${message}`)
@@ -318,7 +329,7 @@ class Service {
       releaseList: async (name) => {
         const list = await this.#lists.release(name)
         this.#log.warn({ list: name, standing: list.standing }, 'the operator released a list')
-        for (const code of ['list-held', 'list-grown']) this.#warnings.delete(`${code} ${name}`)
+        this.#forgetListWarnings(name, ['list-held', 'list-grown'])
         return list
       },
       purge: async (given) => {
@@ -329,6 +340,7 @@ class Service {
         this.#log.warn({ purge: what, removed }, 'the operator purged stored pages')
         return removed
       },
+      rules: () => this.#rules.status(this.#config.sites, Date.now()),
       samples: (after) => {
         const samples = this.#samples.since(after, Date.now())
         this.#tick()
@@ -562,10 +574,14 @@ class Service {
     this.#untrustedForwarder = ''
     const names = new Set(config.sites.map((site) => site.hosts[0]!))
     this.#live.keepOnly(names)
+    this.#rules.keepOnly(config.sites)
     this.#metrics.keepOnly(names)
     this.#log.level = config.log.level
     this.#requestLog.configure(config.log)
     this.#openAccessLog()
+    const stayed = new Set(config.lists.map((list) => JSON.stringify(list)))
+    for (const list of before.lists)
+      if (!stayed.has(JSON.stringify(list))) this.#forgetListWarnings(list.name)
     this.#lists.configure(config.lists)
     const fixed = (['state', 'keys', 'threads', 'networks', 'cache', 'kernel', 'admin'] as const).filter(
       (name) => JSON.stringify(before[name]) !== JSON.stringify(config[name]),

@@ -17,6 +17,7 @@ import type { LibraryReport } from '#edge'
 import type { KernelStatus } from '#kernel'
 import type { ListStatus } from '#lists'
 import type { SiteFigures } from './live-figures.ts'
+import type { RuleStatus } from './rule-totals.ts'
 import type { Samples } from './samples.ts'
 
 /** What the brain says of a site, with the figures of the last ten seconds. */
@@ -89,6 +90,8 @@ export interface Commands {
   refreshLists(name?: string): Promise<readonly ListStatus[]>
   /** Lets a list act that was held back. Rejects when it was not. */
   releaseList(name: string): Promise<ListStatus>
+  /** The operator's rules and how often each decided. */
+  rules(): readonly RuleStatus[]
   /** Requests since the serial number `after`, with what they looked like; without it sampling only begins. */
   samples(after: number | undefined): Samples
   /** The address that sends most of the recent requests with forwarding fields nobody trusts, if one does. */
@@ -106,7 +109,7 @@ export interface Diagnosis {
 
 /** One request on the socket. */
 export type Request =
-  | { readonly command: 'status' | 'decisions' | 'diagnosis' | 'cache' | 'kernel' | 'lists' }
+  | { readonly command: 'status' | 'decisions' | 'diagnosis' | 'cache' | 'kernel' | 'rules' | 'lists' }
   | { readonly command: 'refreshLists'; readonly name?: string }
   | { readonly command: 'releaseList'; readonly name: string }
   | { readonly command: 'samples'; readonly after?: number }
@@ -144,6 +147,8 @@ export async function answer(line: string, commands: Commands): Promise<Response
         return { ok: true, result: commands.decisions() }
       case 'diagnosis':
         return { ok: true, result: commands.diagnosis() }
+      case 'rules':
+        return { ok: true, result: commands.rules() }
       case 'samples': {
         const after = request['after']
         if (after !== undefined && !Number.isSafeInteger(after))

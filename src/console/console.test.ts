@@ -59,6 +59,7 @@ function fakeCommands(): Commands & { readonly calls: unknown[] } {
       if (what['tag'] === undefined) throw new Error('expected a tag')
       return 3
     },
+    rules: () => [],
     samples: (after) => ({ serial: after ?? 0, records: [], lost: 0, postures: {} }),
     diagnosis: () => ({}) as never,
   }

@@ -137,6 +137,21 @@ export class Metrics {
     memory: this.#cacheCounters(CACHE_COUNTS.memory),
     disk: this.#cacheCounters(CACHE_COUNTS.disk),
   }
+  readonly #ruleRequests = this.#counter(
+    'digue_rule_requests_total',
+    'Requests that one of the operator’s rules decided.',
+    ['site', 'rule'],
+  )
+  readonly #ruleFailures = this.#counter(
+    'digue_rule_failures_total',
+    'Requests that a rule could not be evaluated on, and so did not fit: a fault of Digue.',
+    ['site', 'rule'],
+  )
+  readonly #rulesCut = this.#counter(
+    'digue_rule_cut_requests_total',
+    'Requests of which rules did not see all: more header fields or parameters, or longer texts, than their bounds.',
+    ['site'],
+  )
   readonly #listNetworks = this.#gauge('digue_list_networks', 'Networks on a list.', ['list'])
   readonly #listActs = this.#gauge(
     'digue_list_acts',
@@ -204,6 +219,11 @@ export class Metrics {
         this.#requests.inc({ site, lane, action, reason }, count)
         if (originMs > 0) this.#originSeconds.inc({ site, lane }, originMs / 1000)
       }
+      for (const { name: rule, fitted, failed } of figures.rules ?? []) {
+        if (fitted > 0) this.#ruleRequests.inc({ site, rule }, fitted)
+        if (failed > 0) this.#ruleFailures.inc({ site, rule }, failed)
+      }
+      if (figures.rulesCut !== undefined) this.#rulesCut.inc({ site }, figures.rulesCut)
       this.#latency.add(site, figures.latency)
       let threads = this.#bySite.get(site)
       if (threads === undefined) this.#bySite.set(site, (threads = new Map()))

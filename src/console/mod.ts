@@ -12,4 +12,5 @@ export type {
 export { LiveFigures, type SiteFigures } from './live-figures.ts'
 export { Metrics, type SiteGauges } from './metrics.ts'
 export { type MetricsPort, openMetricsPort } from './metrics-port.ts'
+export { type RuleStatus, RuleTotals } from './rule-totals.ts'
 export { SampleDesk, type Samples } from './samples.ts'

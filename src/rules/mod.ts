@@ -8,4 +8,4 @@ export {
   type RuleInput,
   type RuleVerdict,
 } from './rule.ts'
-export { type Decided, Rule, type RuleCount, RuleSet } from './rule-set.ts'
+export { type Decided, parseUntil, Rule, type RuleCount, RuleSet } from './rule-set.ts'

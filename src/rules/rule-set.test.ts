@@ -200,6 +200,22 @@ describe('a set', () => {
     )
   })
 
+  test('drains what happened since the last time', () => {
+    const rules = set()
+    rules.decide(seen({ target: '/a' }))
+    assert.deepEqual(
+      rules.drain().rules.map(({ name, fitted }) => [name, fitted]),
+      [['a', 1]],
+    )
+    assert.deepEqual(rules.drain(), { rules: [], cutRequests: 0 })
+    rules.decide(seen({ target: '/b' }))
+    assert.deepEqual(
+      rules.drain().rules.map(({ name, fitted }) => [name, fitted]),
+      [['b', 1]],
+    )
+    assert.equal(rules.counts()[0]!.fitted, 1)
+  })
+
   test('what no rule looks at is never made', () => {
     const untouched = {
       ...seen(),

@@ -36,6 +36,9 @@ export class Rule {
   readonly decided: Decided
   fitted = 0
   failed = 0
+  /** Of these, told by `RuleSet.drain`. */
+  toldFitted = 0
+  toldFailed = 0
   readonly #expression: Expression
 
   /** Throws RuleError. */
@@ -74,6 +77,7 @@ export class RuleSet {
   readonly rules: readonly Rule[]
   /** Requests of which something was beyond a bound (LONGEST_TEXT, MOST_NAMES), so that rules did not see it. */
   cutRequests = 0
+  #toldCut = 0
 
   private constructor(rules: readonly Rule[]) {
     this.rules = rules
@@ -114,6 +118,21 @@ export class RuleSet {
   counts(): RuleCount[] {
     return this.rules.map(({ name, effect, fitted, failed }) => ({ name, effect, fitted, failed }))
   }
+
+  /** Those that did something since the last call, and by how much. */
+  drain(): { readonly rules: readonly RuleCount[]; readonly cutRequests: number } {
+    const rules: RuleCount[] = []
+    for (const rule of this.rules) {
+      const fitted = rule.fitted - rule.toldFitted
+      const failed = rule.failed - rule.toldFailed
+      if (fitted + failed > 0) rules.push({ name: rule.name, effect: rule.effect, fitted, failed })
+      rule.toldFitted = rule.fitted
+      rule.toldFailed = rule.failed
+    }
+    const cutRequests = this.cutRequests - this.#toldCut
+    this.#toldCut = this.cutRequests
+    return { rules, cutRequests }
+  }
 }
 
 /** Those that are good end in `compiled`. */
@@ -143,14 +162,18 @@ function* eachFault(rules: readonly RuleConfig[], compiled: Rule[]): Generator<R
 
 function endOf(until: string | undefined, index: number): number {
   if (until === undefined) return Number.POSITIVE_INFINITY
-  const isDate = DATE.test(until)
-  const atMs = isDate || TIME.test(until) ? Date.parse(until) : Number.NaN
-  if (Number.isNaN(atMs))
-    throw new RuleError(
-      `expected a date such as "2026-12-31" or a time such as "2026-12-31T18:00:00Z", got ${JSON.stringify(until.slice(0, 40))}`,
-      { index, field: 'until' },
-    )
-  return isDate ? atMs + DAY_MS : atMs
+  const atMs = parseUntil(until)
+  if (!Number.isNaN(atMs)) return atMs
+  throw new RuleError(
+    `expected a date such as "2026-12-31" or a time such as "2026-12-31T18:00:00Z", got ${JSON.stringify(until.slice(0, 40))}`,
+    { index, field: 'until' },
+  )
+}
+
+/** Milliseconds since the epoch: of a day, its end (UTC). NaN for what is neither a day nor a time. */
+export function parseUntil(until: string): number {
+  if (DATE.test(until)) return Date.parse(until) + DAY_MS
+  return TIME.test(until) ? Date.parse(until) : Number.NaN
 }
 
 function positionIn(text: string, offset: number): { line: number; column: number } {

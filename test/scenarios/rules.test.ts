@@ -115,6 +115,22 @@ describe('rules', () => {
     assert.deepEqual(await ask(port, '/search?q=1', tool), { status: 403, mitigated: 'rule' })
     assert.equal((await ask(port, '/se%61rch', tool)).status, 403, 'another spelling of the path')
     assert.equal((await ask(port, '/search', { ...tool, 'x-monitor': 'yes' })).status, 200)
+    // Threads report every 250 ms.
+    let list: { name: string; requests: number; failed: number }[]
+    do {
+      list = JSON.parse((await digue(['rule', 'list', '--config', config, '--json'])).out)
+    } while (list.reduce((sum, { requests }) => sum + requests, 0) < 3)
+    assert.deepEqual(
+      list.map(({ name, requests, failed }) => [name, requests, failed]),
+      [
+        ['monitor', 1, 0],
+        ['tool', 2, 0],
+        ['over', 0, 0],
+      ],
+    )
+    const { out } = await digue(['rule', 'list', '--config', config])
+    assert.match(out, /tool +refuse +– +2 /)
+    assert.match(out, /over +refuse +over \(2020-01-01\) +0 /)
     assert.equal(await stop(), 0)
   })
 

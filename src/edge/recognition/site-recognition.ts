@@ -6,7 +6,7 @@
  * rule reads those that it names. Without any of them a request costs a countdown.
  */
 import type { SiteConfig } from '#config'
-import type { Posture, SignatureTally, TraitSample } from '#control'
+import type { Posture, SignatureTally, SiteReport, TraitSample } from '#control'
 import { type Signature, SignatureMatcher, type SiteSignatures, TRAITS, type TraitName } from '#recognise'
 import { RuleSet } from '#rules'
 import type { Exchange } from '../exchange.ts'
@@ -88,14 +88,20 @@ export class SiteRecognition {
   }
 
   /** What happened since the last call, for the report; what there is nothing of is left out. */
-  drain(): { readonly traits?: readonly TraitSample[]; readonly signatures?: readonly SignatureTally[] } {
+  drain(): Pick<SiteReport, 'traits' | 'signatures' | 'rules' | 'rulesCut'> {
     const traits = this.#sampler.drain()
     const signatures: SignatureTally[] = []
     for (const [id, tally] of this.#tallies) {
       if (tally.requests > 0) signatures.push({ id, ...tally })
       tally.requests = tally.proven = 0
     }
-    return { ...(traits.length > 0 && { traits }), ...(signatures.length > 0 && { signatures }) }
+    const { rules, cutRequests } = this.rules.drain()
+    return {
+      ...(traits.length > 0 && { traits }),
+      ...(signatures.length > 0 && { signatures }),
+      ...(rules.length > 0 && { rules }),
+      ...(cutRequests > 0 && { rulesCut: cutRequests }),
+    }
   }
 
   #force(signatures: readonly Signature[], familiar: SiteSignatures['familiar']): void {
