@@ -15,6 +15,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   chromium: 'chromium',
   openssl: 'openssl',
   curl: 'curl',
+  nft: 'nftables',
+  ip: 'iproute2',
 }
 
 export function isInstalled(program: string): boolean {

@@ -17,7 +17,8 @@ const WORKER = new URL('./lab-worker.ts', import.meta.url).pathname
 const NODE = [process.execPath, '-C', 'source'] as const
 
 /** One for all tests: each uses clients of its own. */
-const lab = findProgram('nft') === undefined ? 'nft is not installed (apt install nftables)' : makeLab()
+const absent = ['nft', 'ip'].filter((program) => findProgram(program) === undefined)
+const lab = absent.length > 0 ? `${absent.join(' and ')} missing (apt install nftables iproute2)` : makeLab()
 after(() => typeof lab === 'string' || lab.close())
 const setpriv = findProgram('setpriv')
 const skip = typeof lab === 'string' ? lab : false
