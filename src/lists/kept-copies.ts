@@ -34,21 +34,30 @@ export interface KeptList {
 }
 
 const MOST_META_BYTES = 65_536
+const LEFTOVER = /^[a-z0-9-]{1,40}\.(?:\d+|json)\.new$/
 
 export class KeptCopies {
   readonly folder: string
+  #drafts = 0
 
   constructor(folder: string) {
     this.folder = folder
   }
 
-  /** Where a download may be put until it is kept. */
-  draftOf(name: string): string {
-    return join(this.folder, `${name}.new`)
+  /** Where a download may be put until it is kept: a new place each time, for two may be under way. */
+  newDraft(name: string): string {
+    return join(this.folder, `${name}.${this.#drafts++}.new`)
   }
 
+  async dropDraft(draft: string): Promise<void> {
+    await rm(draft, { force: true }).catch(() => {})
+  }
+
+  /** Makes the folder, without what a crash left behind. */
   async open(): Promise<void> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 }).catch(() => {})
+    for (const entry of await readdir(this.folder).catch(() => []))
+      if (LEFTOVER.test(entry)) await this.dropDraft(join(this.folder, entry))
   }
 
   async read(name: string): Promise<KeptList> {
@@ -74,8 +83,8 @@ export class KeptCopies {
   }
 
   /** False when the disk does not take it. */
-  async keepBytes(name: string): Promise<boolean> {
-    return rename(this.draftOf(name), join(this.folder, `${name}.list`)).then(
+  async keepBytes(name: string, draft: string): Promise<boolean> {
+    return rename(draft, join(this.folder, `${name}.list`)).then(
       () => true,
       () => false,
     )
@@ -83,8 +92,9 @@ export class KeptCopies {
 
   /** The same for bytes that waited in memory. */
   async writeBytes(name: string, bytes: Buffer): Promise<boolean> {
-    return writeFile(this.draftOf(name), bytes, { mode: 0o600 }).then(
-      () => this.keepBytes(name),
+    const draft = this.newDraft(name)
+    return writeFile(draft, bytes, { mode: 0o600 }).then(
+      () => this.keepBytes(name, draft),
       () => false,
     )
   }
@@ -112,7 +122,7 @@ export class KeptCopies {
   async keepOnly(names: ReadonlySet<string>): Promise<void> {
     const entries = await readdir(this.folder).catch(() => [])
     for (const entry of entries) {
-      const name = /^([a-z0-9-]{1,40})\.(?:list|json|new|json\.new)$/.exec(entry)?.[1]
+      const name = /^([a-z0-9-]{1,40})\.(?:list|json)$/.exec(entry)?.[1]
       if (name !== undefined && !names.has(name))
         await rm(join(this.folder, entry), { force: true }).catch(() => {})
     }

@@ -53,7 +53,8 @@ export class List {
   /** CrowdSec is to be asked for everything again. */
   isWhole = true
   refreshing: Promise<void> | undefined
-  isGone = false
+  /** Ends what is under way when the list is taken out. */
+  readonly #abort = new AbortController()
   /** There is no more room for its networks. */
   isLeftOut = false
   readonly #hits = new Array<number>(HIT_BUCKETS).fill(0)
@@ -76,6 +77,18 @@ export class List {
 
   get refreshMs(): number {
     return this.settings.refresh ?? DEFAULT_REFRESH_MS[this.source]
+  }
+
+  get isGone(): boolean {
+    return this.#abort.signal.aborted
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  end(): void {
+    this.#abort.abort()
   }
 
   hit(count: number): void {

@@ -61,3 +61,20 @@ test('lists live in a thread of their own, answer, and end', async () => {
   await until((set) => !set.isEmpty)
   await lists.close()
 })
+
+test('a thread that dies leaves what is in force, and another takes its place', async () => {
+  writeFileSync(file, '192.0.2.0/24\n')
+  const { lists, events, until } = start()
+  lists.configure([{ name: 'one', file, format: 'auto' }])
+  await until((set) => set.find('192.0.2.1') !== undefined)
+  const asked = lists.status()
+  lists.kill()
+  await asked.catch(() => {})
+  writeFileSync(file, '192.0.2.0/24\n198.51.100.0/24\n')
+  await until((set) => {
+    assert.ok(!set.isEmpty, 'the set was withdrawn')
+    return set.find('198.51.100.1') !== undefined
+  })
+  assert.ok(events.some((event) => event.code === 'lists-died'))
+  await lists.close()
+})

@@ -32,6 +32,8 @@ export interface Lists {
   refresh(name?: string): Promise<readonly ListStatus[]>
   /** Lets a list act that was held back; rejects with a ListError when it was not. */
   release(name: string): Promise<ListStatus>
+  /** Ends the thread as a fault would; it is started again. For tests. */
+  kill(): void
   close(): Promise<void>
 }
 
@@ -54,6 +56,7 @@ class ListsHost implements Lists {
   #deaths = 0
   #respawn: NodeJS.Timeout | undefined
   #isClosed = false
+  #isInForce = false
   #nextId = 1
   readonly #asked = new Map<
     number,
@@ -71,7 +74,8 @@ class ListsHost implements Lists {
       if (this.#worker === undefined && this.#respawn === undefined) this.#spawn()
       else this.#send({ kind: 'configure', lists })
     } else if (had) {
-      this.#end()
+      void this.#end()
+      this.#isInForce = false
       this.#options.onChange(buildNetworkSet([]), [])
     }
   }
@@ -101,6 +105,10 @@ class ListsHost implements Lists {
     return list!
   }
 
+  kill(): void {
+    void this.#worker?.terminate()
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#end()
@@ -125,7 +133,7 @@ class ListsHost implements Lists {
   #spawn(): void {
     this.#respawn = undefined
     const { folder, userAgent } = this.#options
-    const start: ListsStart = { folder, userAgent }
+    const start: ListsStart = { folder, userAgent, isSuccessor: this.#isInForce }
     // tsc rewrites imports, but not this: the built file has the other ending.
     const entry = import.meta.url.endsWith('.ts') ? './lists-thread.ts' : './lists-thread.js'
     const worker = new Worker(new URL(entry, import.meta.url), {
@@ -151,6 +159,7 @@ class ListsHost implements Lists {
   #received(message: FromLists): void {
     switch (message.kind) {
       case 'networks':
+        this.#isInForce = true
         this.#options.onChange(message.memory, message.names)
         break
       case 'event':

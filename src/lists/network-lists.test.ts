@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, describe, test } from 'node:test'
@@ -35,6 +43,8 @@ class Stage {
   changes = 0
   /** What the address answers; a text is a list. */
   answer: string | Exclude<Download, { kind: 'new' }> = ''
+  /** What the answer waits for. */
+  hold: Promise<void> | undefined
   readonly asked: DownloadOptions[] = []
   readonly lists: NetworkLists
 
@@ -53,13 +63,15 @@ class Stage {
       },
       download: async (_url, file, options) => {
         this.asked.push(options)
-        if (typeof this.answer !== 'string') return this.answer
-        writeFileSync(file, this.answer)
+        const { answer } = this
+        await this.hold
+        if (typeof answer !== 'string') return answer
+        writeFileSync(file, answer)
         return {
           kind: 'new',
           validators: { etag: '"v1"' },
-          sha256: createHash('sha256').update(this.answer).digest('hex'),
-          bytes: this.answer.length,
+          sha256: createHash('sha256').update(answer).digest('hex'),
+          bytes: answer.length,
         }
       },
     })
@@ -228,7 +240,6 @@ describe('a list from an address', () => {
     await stage.lists.configure([URL_LIST])
     await stage.pass(0)
     const copy = join(folder, 'drop.list')
-    assert.equal(statSync(copy).mode & 0o777, 0o644 & statSync(copy).mode)
     writeFileSync(copy, '198.51.100.0/24\n')
     const again = new Stage()
     await again.lists.configure([URL_LIST])
@@ -279,6 +290,30 @@ describe('a list from an address', () => {
     await stage.pass(2 * HOUR_MS)
     assert.equal(stage.effectOf('20.0.0.1'), '')
     assert.equal(only(stage).waiting, 2)
+  })
+
+  test('one that is taken out, or moved, while it is fetched, changes nothing any more', async () => {
+    const stage = new Stage()
+    let finish = () => {}
+    stage.hold = new Promise<void>((resolve) => (finish = resolve))
+    stage.answer = '192.0.2.0/24\n'
+    await stage.lists.configure([URL_LIST])
+    stage.lists.tick()
+    while (stage.asked.length === 0) await new Promise(setImmediate)
+    const { signal } = stage.asked[0]!
+    await stage.lists.configure([{ ...URL_LIST, url: 'https://elsewhere.example.org/' }])
+    assert.ok(signal!.aborted)
+    stage.answer = '198.51.100.0/24\n'
+    stage.lists.tick()
+    finish()
+    await stage.settled()
+    assert.equal(stage.effectOf('192.0.2.1'), '')
+    assert.equal(stage.effectOf('198.51.100.1'), 'weight drop')
+    assert.equal(readFileSync(join(folder, 'drop.list'), 'latin1'), '198.51.100.0/24\n')
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.endsWith('.new')),
+      [],
+    )
   })
 
   test('its status does not tell the key in its address', async () => {

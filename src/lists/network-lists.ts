@@ -13,7 +13,7 @@ import { askCrowdSec } from './crowdsec-client.ts'
 import { download } from './download.ts'
 import { effectIndex } from './effects.ts'
 import { FEWEST_CLIENTS, judge } from './judgement.ts'
-import { KeptCopies } from './kept-copies.ts'
+import { type KeptContent, KeptCopies } from './kept-copies.ts'
 import { type Content, contentOf, hasGrown, List } from './list.ts'
 import type { ListEvent, ListSettings, ListStatus, Standing } from './list-types.ts'
 import { MOST_BYTES } from './read-list.ts'
@@ -25,6 +25,8 @@ export interface NetworkListsOptions {
   /** A new set for the edges; list i has the name `names[i]`. */
   readonly onChange: (memory: SharedArrayBuffer, names: readonly string[]) => void
   readonly onEvent: (event: ListEvent) => void
+  /** Another set is in force: nothing is published before each list was looked at once, or half a minute has passed. */
+  readonly isSuccessor?: boolean
   readonly now?: () => number
   readonly random?: () => number
   readonly key?: HashKey
@@ -48,6 +50,7 @@ const SETTLED_MS = 2000
 const JUDGE_EVERY_MS = 10_000
 const KEEP_VERDICT_EVERY_MS = 600_000
 const AT_ONCE = 4
+const LONGEST_HOLD_MS = 30_000
 /** A command does not wait longer for what it started. */
 const REFRESH_WAIT_MS = 8000
 
@@ -58,11 +61,13 @@ export class NetworkLists {
   readonly #download: typeof download
   readonly #copies: KeptCopies
   readonly #calm: CalmSample
-  readonly #abort = new AbortController()
   #lists: List[] = []
   #isDirty = false
+  /** Until when nothing is published; 0 for now. */
+  #holdUntilMs: number
   #judgedAtMs = 0
   #busy = 0
+  #isOpen: Promise<void> | undefined
   #configuring: Promise<void> = Promise.resolve()
   #keeping: Promise<void> = Promise.resolve()
 
@@ -71,6 +76,7 @@ export class NetworkLists {
     this.#now = options.now ?? Date.now
     this.#random = options.random ?? Math.random
     this.#download = options.download ?? download
+    this.#holdUntilMs = options.isSuccessor === true ? this.#now() + LONGEST_HOLD_MS : 0
     this.#copies = new KeptCopies(options.folder)
     this.#calm = new CalmSample(options.key ?? randomHashKey(), this.#now())
   }
@@ -146,13 +152,13 @@ export class NetworkLists {
 
   /** Resolves when what is to be kept is kept. */
   async close(): Promise<void> {
-    this.#abort.abort()
     await this.#keeping
-    for (const list of this.#lists) list.isGone = true
+    for (const list of this.#lists) list.end()
   }
 
   async #configure(settings: readonly ListSettings[]): Promise<void> {
-    await this.#copies.open()
+    this.#isOpen ??= this.#copies.open()
+    await this.#isOpen
     const before = new Map(this.#lists.map((list) => [list.name, list]))
     const lists: List[] = []
     for (const wanted of settings) {
@@ -162,7 +168,7 @@ export class NetworkLists {
         lists.push(known)
       } else lists.push(await this.#begin(wanted))
     }
-    for (const gone of before.values()) gone.isGone = true
+    for (const gone of before.values()) gone.end()
     this.#lists = lists
     this.#isDirty = true
     await this.#copies.keepOnly(new Set(lists.map((list) => list.name)))
@@ -186,6 +192,12 @@ export class NetworkLists {
     list.content = content
     list.set = new NetworkSet(content.memory)
     list.updatedAtMs = kept.content.fetchedAtMs
+    this.#say(
+      list,
+      'info',
+      'list-loaded',
+      `list ${list.name}: ${content.networks} networks, as they were on ${new Date(list.updatedAtMs).toISOString()}`,
+    )
     return list
   }
 
@@ -252,23 +264,30 @@ export class NetworkLists {
   }
 
   async #lookAtUrl(list: List, url: string): Promise<void> {
-    const draft = this.#copies.draftOf(list.name)
-    const result = await this.#download(url, draft, {
-      userAgent: this.#options.userAgent,
-      signal: this.#abort.signal,
-      ...(list.kept === undefined ? {} : { validators: list.kept.validators }),
-    })
-    if (list.isGone) return
-    if (result.kind === 'unchanged') return this.#wasGood(list)
-    if (result.kind === 'failed') return this.#failed(list, result.fault, result.retryAfterMs)
+    const draft = this.#copies.newDraft(list.name)
+    try {
+      const result = await this.#download(url, draft, {
+        userAgent: this.#options.userAgent,
+        signal: list.signal,
+        ...(list.kept === undefined ? {} : { validators: list.kept.validators }),
+      })
+      if (list.isGone) return
+      if (result.kind === 'unchanged') this.#wasGood(list)
+      else if (result.kind === 'failed') this.#failed(list, result.fault, result.retryAfterMs)
+      else await this.#takeDownload(list, draft, { url, ...result, fetchedAtMs: this.#now() })
+    } finally {
+      await this.#copies.dropDraft(draft)
+    }
+  }
+
+  async #takeDownload(list: List, draft: string, { url, sha256, validators, fetchedAtMs }: KeptContent) {
     const bytes = await readFile(draft)
     const content = contentOf(list, bytes)
     if ('fault' in content) return this.#failed(list, content.fault)
     const before = list.content
     if (content.networks === 0 && before !== undefined && before.networks > 0)
       return this.#failed(list, 'expected a list of networks, got an empty one')
-    const nowMs = this.#now()
-    const kept = { url, sha256: result.sha256, validators: result.validators, fetchedAtMs: nowMs }
+    const kept: KeptContent = { url, sha256, validators, fetchedAtMs }
     if (before !== undefined && hasGrown(list, before, content)) {
       if (list.waiting?.content.networks !== content.networks)
         this.#say(
@@ -282,16 +301,16 @@ export class NetworkLists {
     }
     list.waiting = undefined
     list.kept = kept
-    this.#take(list, content, nowMs)
-    if (!(await this.#copies.keepBytes(list.name))) list.kept = undefined
-    await this.#keep(list, nowMs)
+    this.#take(list, content, fetchedAtMs)
+    if (!(await this.#copies.keepBytes(list.name, draft))) list.kept = undefined
+    await this.#keep(list, fetchedAtMs)
     this.#wasGood(list)
   }
 
   async #lookAtCrowdSec(list: List, address: NonNullable<ListSettings['crowdsec']>): Promise<void> {
     const result = await askCrowdSec(address, list.isWhole, {
       userAgent: this.#options.userAgent,
-      signal: this.#abort.signal,
+      signal: list.signal,
     })
     if (list.isGone) return
     const applied =
@@ -426,6 +445,8 @@ export class NetworkLists {
   /** One set of all that act, if anything changed. */
   #publish(): void {
     if (!this.#isDirty) return
+    if (this.#now() < this.#holdUntilMs && this.#lists.some((list) => list.checkedAtMs === 0)) return
+    this.#holdUntilMs = 0
     this.#isDirty = false
     const layers: NetworkLayer[] = []
     let networks = 0

@@ -4,6 +4,8 @@ import type { ListEvent, ListSettings, ListStatus } from './list-types.ts'
 export interface ListsStart {
   readonly folder: string
   readonly userAgent: string
+  /** What one before this made is in force. */
+  readonly isSuccessor: boolean
 }
 
 export type ListsCommand =

@@ -183,6 +183,17 @@ describe('JSON', () => {
     assert.equal(read('{"version":"1.2.3.4","prefixes":["192.0.2.0/24"]}').networks, 1)
   })
 
+  test('a document that would take too much memory is not parsed, nor one that is nested without end', () => {
+    assert.match(
+      faultOf(`[${'[],'.repeat(6_000_000)}[]]`),
+      /^expected at most 16 MB of JSON in one document, got 19 MB/,
+    )
+    const deep = `${'['.repeat(100_000)}"192.0.2.1"${']'.repeat(100_000)}`
+    const result = readList(Buffer.from(deep), RULES)
+    assert.ok('fault' in result || result.networks === 0)
+    assert.equal(read(`{"ip":"192.0.2.1"}\n{"ip":"192.0.2.2"}\n`).networks, 2)
+  })
+
   test('what holds no network is told, and so is what is no JSON', () => {
     assert.match(faultOf('["a.example.org","b.example.org"]'), /without any \("a.example.org"\)/)
     assert.match(faultOf('{"error":"not found", x'), /^expected JSON, got/)

@@ -45,6 +45,8 @@ export interface UnreadableList {
 
 export const MOST_BYTES = 64_000_000
 export const MOST_NETWORKS = 500_000
+/** Parsed as one value it takes many times its size: `[],[],…` some twentyfold. The largest known is 5 MB. */
+const MOST_DOCUMENT_BYTES = 16_000_000
 const LONGEST_LINE = 4096
 const LONGEST_EXAMPLE = 60
 const MOST_EXAMPLES = 3
@@ -132,9 +134,13 @@ class Reader {
 
   json(text: string): string | undefined {
     const firstEnd = text.indexOf('\n')
-    const first = firstEnd < 0 ? text : text.slice(0, firstEnd)
     // One object a line: the first line stands for itself, and something comes after it.
-    if (parseJson(first) !== undefined && firstEnd >= 0 && text.slice(firstEnd).trim() !== '') {
+    if (
+      firstEnd >= 0 &&
+      firstEnd <= LONGEST_LINE &&
+      parseJson(text.slice(0, firstEnd)) !== undefined &&
+      text.slice(firstEnd).trim() !== ''
+    ) {
       let number = 0
       for (let at = 0; at < text.length && !this.#writer.isFull; ) {
         const end = text.indexOf('\n', at)
@@ -149,6 +155,8 @@ class Reader {
       }
       return this.#judge()
     }
+    if (text.length > MOST_DOCUMENT_BYTES)
+      return `expected at most ${MOST_DOCUMENT_BYTES / 1e6} MB of JSON in one document, got ${Math.ceil(text.length / 1e6)} MB; one object a line may have more`
     const value = parseJson(text)
     if (value === undefined) return `expected JSON, got ${shown(text.trimStart())}`
     this.#walk(value, '', 0)
