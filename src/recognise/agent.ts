@@ -62,29 +62,36 @@ const MAY_BE_BOT =
 const BOT =
   /([A-Za-z][\w.-]{0,24})?(?:bot|crawl|spider|slurp|externalhit|preview|archiver|monitor|scanner|checker|fetcher|lighthouse)[a-z]{0,6}(?![a-z])[\w-]{0,12}/i
 
-/** Products that name a browser built on another's engine, in order of precedence. */
-const BRANDS: readonly (readonly [product: RegExp, brand: string])[] = [
-  [/^HeadlessChrome$/, 'HeadlessChrome'],
-  [/^(?:Edge?|EdgA|EdgiOS|EdgW)$/, 'Edge'],
-  [/^(?:OPR|OPX|OPT|OPiOS|Opera)$/, 'Opera'],
-  [/^SamsungBrowser$/, 'Samsung'],
-  [/^YaBrowser$/, 'Yandex'],
-  [/^(?:DuckDuckGo|Ddg)$/, 'DuckDuckGo'],
-  [/^CriOS$/, 'Chrome'],
-  [/^(?:FxiOS|Focus|Klar)$/, 'Firefox'],
-  [/^(?:UCBrowser|UBrowser)$/, 'UCBrowser'],
-  [/^(?:M?QQBrowser|TBS)$/, 'QQBrowser'],
-  [/^(?:MiuiBrowser|XiaoMi)$/, 'MiuiBrowser'],
-  [/^HuaweiBrowser$/, 'HuaweiBrowser'],
-  [/^(?:Vivaldi|Whale|Brave|Silk|Puffin|Electron|SeaMonkey|PaleMoon|Waterfox|Maxthon|GSA|QtWebEngine)$/, ''],
-  [/^(?:MicroMessenger|WeChat)$/, 'WeChat'],
-  [/^(?:Instagram|Snapchat|Pinterest|LinkedInApp|TikTok|Line)$/, ''],
-  [/^(?:musical_ly|BytedanceWebview|trill)/, 'TikTok'],
-]
+/** Products that name a browser built on another's engine, by brand. */
+const BRANDS = new Map<string, string>()
+for (const [brand, products] of [
+  ['Edge', 'Edg Edge EdgA EdgiOS EdgW'],
+  ['Opera', 'OPR OPX OPT OPiOS Opera'],
+  ['Samsung', 'SamsungBrowser'],
+  ['Yandex', 'YaBrowser'],
+  ['DuckDuckGo', 'DuckDuckGo Ddg'],
+  ['Chrome', 'CriOS'],
+  ['Firefox', 'FxiOS Focus Klar'],
+  ['UCBrowser', 'UCBrowser UBrowser'],
+  ['QQBrowser', 'QQBrowser MQQBrowser'],
+  ['MiuiBrowser', 'MiuiBrowser XiaoMi'],
+  ['WeChat', 'MicroMessenger WeChat'],
+  ['TikTok', 'BytedanceWebview musical_ly trill'],
+] as const)
+  for (const product of products.split(' ')) BRANDS.set(product, brand)
+for (const product of (
+  'HeadlessChrome HuaweiBrowser Vivaldi Whale Brave Silk Puffin Electron SeaMonkey PaleMoon Waterfox Maxthon GSA ' +
+  'QtWebEngine Instagram Snapchat Pinterest LinkedInApp Line'
+).split(' '))
+  BRANDS.set(product, product)
 
 /** Products of every browser's text, which say nothing more. */
-const COMMON =
-  /^(?:Mozilla|AppleWebKit|Gecko|KHTML,?|like|Version|Mobile|Safari|Chrome|Chromium|Firefox|Presto|Trident|Ubuntu|Debian|Fedora|Linux|X11|Build|de|en|fr)$/
+const COMMON: ReadonlySet<string> = new Set(
+  (
+    'Mozilla AppleWebKit Gecko KHTML KHTML, like Version Mobile Safari Chrome Chromium Firefox Presto Trident Ubuntu ' +
+    'Debian Fedora Linux X11 Build'
+  ).split(' '),
+)
 
 const agents = new TextCache(parse)
 
@@ -95,13 +102,14 @@ export function agentOf(text: string | undefined): Agent {
 
 function parse(whole: string): Agent {
   const text = whole.length > LONGEST ? whole.slice(0, LONGEST) : whole
-  const chrome = CHROME.exec(text)
+  if (!text.startsWith('Mozilla/5.0 (')) return { ...NO_AGENT, value: otherValue(text) }
+  const chrome = text.includes(' Chrome/') ? CHROME.exec(text) : null
   if (chrome !== null) {
     const platform = chrome[1]!
     const major = Number(chrome[3])
     const system = systemOf(platform)
     const isWebView = platform.endsWith('; wv')
-    const brand = isWebView ? 'WebView' : (brandOf(chrome[5] ?? '') ?? 'Chrome')
+    const brand = isWebView ? 'WebView' : (BRANDS.get(chrome[5] ?? '') ?? 'Chrome')
     return {
       value: `${brand}/${system}${ageOf('chrome', major)}`,
       // A page within an app behaves as its app wants.
@@ -111,7 +119,7 @@ function parse(whole: string): Agent {
       isImpossible: isImpossibleChrome(platform, major, chrome[2]!, chrome[4]!),
     }
   }
-  const firefox = FIREFOX.exec(text)
+  const firefox = text.includes(' Firefox/') ? FIREFOX.exec(text) : null
   if (firefox !== null) {
     const platform = firefox[1]!
     const major = Number(firefox[4])
@@ -124,7 +132,7 @@ function parse(whole: string): Agent {
       isImpossible: isImpossibleFirefox(platform, major, Number(firefox[2]), firefox[3]!),
     }
   }
-  const safari = SAFARI.exec(text)
+  const safari = text.includes(' Version/') ? SAFARI.exec(text) : null
   if (safari !== null) {
     const major = Number(safari[2])
     const system = systemOf(safari[1]!)
@@ -180,11 +188,6 @@ function isImpossibleFirefox(platform: string, major: number, rv: number, gecko:
   )
 }
 
-function brandOf(product: string): string | undefined {
-  for (const [pattern, brand] of BRANDS) if (pattern.test(product)) return brand === '' ? product : brand
-  return undefined
-}
-
 /** What is none of the three in their own words. */
 function otherValue(text: string): string {
   // Cubot is a telephone maker, not a robot.
@@ -195,10 +198,10 @@ function otherValue(text: string): string {
     return products.length === 0 ? '{x}' : products.slice(0, MOST_PRODUCTS).join(' ')
   if (/\bMSIE |Trident\//.test(text)) return `IE/${systemOf(text)}`
   const system = systemOf(text)
-  const extra = products.filter((product) => !COMMON.test(product))
-  for (const [pattern, brand] of BRANDS) {
-    const product = extra.find((one) => pattern.test(one))
-    if (product !== undefined) return `${brand === '' ? product : brand}/${system}`
+  const extra = products.filter((product) => !COMMON.has(product))
+  for (const product of extra) {
+    const brand = BRANDS.get(product) ?? (product.startsWith('musical_ly') ? 'TikTok' : undefined)
+    if (brand !== undefined) return `${brand}/${system}`
   }
   if (/\[FB(?:AN|_IAB)/.test(text)) return `Facebook/${system}`
   const base = /; wv\)/.test(text)
