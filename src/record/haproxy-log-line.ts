@@ -30,7 +30,7 @@ export function readHaproxy(
 ): boolean {
   if (end - start < 60) return false
   line.begin(data, 'hash')
-  const open = openingOfTime(data, start, Math.min(end - 26, start + LONGEST_PREFIX))
+  const open = openingOfTime(data, start, Math.min(end - 27, start + LONGEST_PREFIX))
   if (open < 0) return false
   const clock = clockAt(data, open + 1)
   const ms = threeDigits(data, open + 22)
@@ -39,7 +39,8 @@ export function readHaproxy(
   if (!client(data, start, open - 1, line)) return false
 
   // frontend, backend/server, timers, status, bytes, two cookies, state, connections, queues
-  let at = open + 26
+  if (data[open + 26] !== SPACE) return false
+  let at = open + 27
   for (let word = 0; word < 10; word++) {
     const from = at
     while (at < end && data[at] !== SPACE) at++

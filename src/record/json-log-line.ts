@@ -2,7 +2,7 @@
  * Reads access logs in JSON: Caddy's and Traefik's, and nginx's or anybody's whose members have usual names.
  *
  * A line is parsed whole by JSON.parse and its texts are written behind each other into bytes of their own, so
- * that they are spans like those of any other format. Characters above U+00FF leave as their UTF-8 bytes.
+ * that they are spans like those of any other format: in UTF-8, as other logs have what is not ASCII.
  */
 import { FIELD, type Field, type LogLine } from './log-line.ts'
 
@@ -14,7 +14,7 @@ export class JsonLines {
   #used = 0
 
   read(data: Buffer, start: number, end: number, line: LogLine): boolean {
-    // Caddy may stand behind a word of its own ("{" comes later), but what has none is no JSON.
+    // Before JSON.parse has to throw: most lines of other formats end here.
     if (data[start] !== 123 || data[end - 1] !== 125) return false
     let value: unknown
     try {
@@ -111,9 +111,7 @@ export class JsonLines {
     const room = this.#scratch.length - from
     // Every text comes out of the line, so this cannot happen; were it to, the text is left out.
     if (text.length * 3 > room && Buffer.byteLength(text) > room) return
-    this.#used += /[^\u0000-\u00ff]/.test(text)
-      ? this.#scratch.write(text, from, 'utf8')
-      : this.#scratch.write(text, from, 'latin1')
+    this.#used += this.#scratch.write(text, from, 'utf8')
     line.put(field, from, this.#used)
   }
 }

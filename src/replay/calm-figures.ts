@@ -26,6 +26,7 @@ export interface CalmFigures {
   readonly agents: readonly Named[]
   readonly routes: readonly Named[]
   readonly methods: readonly Named[]
+  /** Other sites; shares are of the requests that name one. */
   readonly referrers: readonly Named[]
 }
 
@@ -63,21 +64,15 @@ export function calmFigures(site: SiteReplay, names: Names): CalmFigures {
       }))
       .filter(({ requests }) => requests > 0)
       .sort((a, b) => b.requests - a.requests),
-    referrers: named(calm.referrers, TOP, calm.requests),
+    referrers: named(calm.referrers, TOP),
   }
 }
 
-/** `of`: what shares are of, when that is not everything that was counted here. */
-export function named(
-  counts: TopCounts<string>,
-  count: number,
-  of = counts.total,
-  calm?: TopCounts<string>,
-): Named[] {
+export function named(counts: TopCounts<string>, count: number, calm?: TopCounts<string>): Named[] {
   return counts.top(count).map(({ key, count: requests }) => ({
     name: key,
     requests,
-    share: requests / Math.max(1, of),
+    share: requests / Math.max(1, counts.total),
     ...(calm !== undefined && calm.total > 0 ? { calmShare: calm.shareOf(key) } : {}),
   }))
 }

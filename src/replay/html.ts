@@ -133,7 +133,7 @@ ${fact('Storable', `${percent(one.storableShare)} of the requests asked for page
 </div></div>
 ${signatureTable(one)}
 <div class="grid">
-${top('Networks', one.networks, true)}${countryTable(one.countries)}${top('Paths', one.routes, true)}${top('Agents', one.agents, true)}${top('User agents as sent', one.agentTexts, false)}${top('Answers', one.statuses, false)}${top('Prefixes', one.prefixes, false)}${hammeringTable(one)}
+${top('Networks', one.networks, true)}${countryTable(one.countries)}${top('Paths', one.routes, true)}${top('Agents', one.agents, true)}${top('User agents as sent', one.agentTexts, false)}${top('Answers', one.statuses, false)}${top('Prefixes', one.prefixes, false)}${top('Other sites that link here', one.referrers, true)}${hammeringTable(one)}
 </div>`
 }
 
@@ -185,6 +185,8 @@ function top(
     (one) =>
       `<tr><td>${escaped(one.operator ? `${one.name} ${one.operator}` : one.name || '(none)')}${number(count(one.requests))}${number(percent(one.share))}${calm ? number(one.calmShare === undefined ? '' : percent(one.calmShare)) : ''}`,
   )
+  const others = 1 - list.reduce((sum, { share }) => sum + share, 0)
+  if (others >= 0.02) rows.push(`<tr><td>all others<td>${number(percent(others))}${calm ? '<td>' : ''}`)
   return `<table><caption>${title}</caption><tr><th><th class="n">requests<th class="n">share${calm ? '<th class="n">usually' : ''}${rows.join('')}</table>`
 }
 

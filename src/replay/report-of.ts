@@ -82,8 +82,6 @@ function incidentFigures(incident: Incident, site: SiteReplay, names: Names): In
   const calmCountries = countryShares(site.calmClients.clients, names)
   const { verdict, reasons } = verdictOf(incident, calm)
   const statuses = [...incident.statuses].sort((a, b) => b[1] - a[1]).slice(0, TOP)
-  const names_ = (counts: typeof shape.routes, before?: typeof shape.routes) =>
-    named(counts, TOP, undefined, before)
   return {
     onsetMs: incident.onsetS * 1000,
     precisionS: incident.precisionS,
@@ -108,10 +106,10 @@ function incidentFigures(incident: Incident, site: SiteReplay, names: Names): In
       share,
       ...(calm.requests > 0 ? { calmShare: calmCountries.get(country) ?? 0 } : {}),
     })),
-    routes: names_(shape.routes, calm.routes),
-    agents: names_(shape.agents, calm.agents),
+    routes: named(shape.routes, TOP, calm.routes),
+    agents: named(shape.agents, TOP, calm.agents),
     agentTexts: named(shape.agentTexts!, 5),
-    referrers: named(shape.referrers, 5, shape.requests, calm.referrers),
+    referrers: named(shape.referrers, 5, calm.referrers),
     statuses: statuses.map(([status, requests]) => ({
       name: status === 0 ? 'no answer' : String(status),
       requests,

@@ -83,6 +83,7 @@ export interface IncidentFigures {
   readonly agents: readonly Named[]
   /** As sent; the most frequent. */
   readonly agentTexts: readonly Named[]
+  /** Other sites; shares are of the requests that name one. */
   readonly referrers: readonly Named[]
   readonly statuses: readonly Named[]
   readonly hammering: readonly HammeringFigures[]

@@ -4,6 +4,8 @@ import type { IncidentFigures, Named, ReplayReport, SiteFigures } from './report
 import { Clock, count, DAYS, percent, printable, rate, span, VERDICT_WORDS } from './words.ts'
 
 const WIDTH = 80
+/** What the lists leave out is shown from so much on. */
+const LEAST_OTHERS = 0.02
 const SHADES = ' ▁▂▃▄▅▆▇█'
 
 export function reportText(report: ReplayReport): string {
@@ -231,13 +233,17 @@ function topText<N extends Named>(
   nameOf: (one: N) => string,
   withCalm: boolean,
 ): string[] {
-  return list.map((one, i) => {
+  const rows = list.map((one, i) => {
     const head = `  ${(i === 0 ? title : '').padEnd(10)}`
     const share = percent(one.share).padStart(7)
     const calm = withCalm && one.calmShare !== undefined ? `  usually ${percent(one.calmShare)}` : ''
     const room = WIDTH - head.length - share.length - 2 - (withCalm ? 17 : 0)
     return `${head}${printable(nameOf(one), room).padEnd(room)} ${share}${calm}`.trimEnd()
   })
+  const others = 1 - list.reduce((sum, { share }) => sum + share, 0)
+  if (list.length === 0 || others < LEAST_OTHERS) return rows
+  const room = WIDTH - 12 - 7 - 2 - (withCalm ? 17 : 0)
+  return [...rows, `${''.padEnd(12)}${'all others'.padEnd(room)} ${percent(others).padStart(7)}`]
 }
 
 function sharesText(
