@@ -2,9 +2,19 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { TraitSample } from '../policy.ts'
 import { Weather } from './floods.fixture.ts'
-import { bot, PROGRAMS, pick, type Random, type Values, visit, word } from './visitors.fixture.ts'
+import {
+  bot,
+  PROGRAMS,
+  pick,
+  type Random,
+  type Values,
+  type Visitor,
+  vectorOf,
+  visit,
+  word,
+} from './visitors.fixture.ts'
 
-const SEEDS = [1, 2, 3, 4, 5, 6]
+const SEEDS = [1, 2, 3, 4]
 const CHROME = PROGRAMS[0]!
 
 interface Result {
@@ -181,5 +191,112 @@ describe('no flood', () => {
         assert.deepEqual(weather.book.published.signatures, [], `seed ${seed} tick ${tick}`)
       }
     }
+  })
+})
+
+/** An app of the site's own: few of an hour's clients, and there every five seconds. */
+const app = (i: number, lane: TraitSample['lane'] = 'unproven'): TraitSample => ({
+  asn: 3000 + (i % 9),
+  prefix: `app${i}`,
+  subscriber: `app${i}`,
+  lane,
+  traits: vectorOf({
+    tls: 't13d_app',
+    order: '2-3-app',
+    agent: 'TownApp',
+    network: `AS${3000 + (i % 9)}`,
+    cookies: 'none',
+    clearance: lane === 'paid' ? 'paid' : 'none',
+    method: 'GET',
+    path: '/api/notices',
+  }),
+})
+
+describe('witnesses', () => {
+  test('an app that is one in two hundred of an hour and one in four of any five seconds is no flood', () => {
+    for (const seed of SEEDS) {
+      const weather = new Weather(seed)
+      const apps = Array.from({ length: 25 }, (_, i) => app(i))
+      weather.calm(30, 200, (hour) => (hour === 29 ? apps : []))
+      for (let tick = 0; tick < 40; tick++) {
+        const others = Array.from({ length: 4 }, (_, i) => app((tick * 4 + i) % 25))
+        weather.tick({ perSecond: 50, others })
+        assert.deepEqual(weather.book.published.signatures, [], `seed ${seed}`)
+      }
+      assert.equal(weather.book.status().heldBack[0]?.why, 'regulars')
+    }
+  })
+
+  test('the same app’s handwriting is a flood’s when it comes from a thousand who were never here', () => {
+    const weather = new Weather(1)
+    weather.calm(30, 200, (hour) => (hour > 20 ? [app(1), app(2)] : []))
+    for (let tick = 0; tick < 8; tick++)
+      weather.tick({
+        perSecond: 60,
+        others: Array.from({ length: 200 }, (_, i) => app(1000 + tick * 200 + i)),
+      })
+    assert.equal(weather.book.published.signatures.length, 1)
+  })
+
+  /** A link that goes viral within an app whose browser nobody had here before. */
+  const inApp = (one: Visitor, random: Random): TraitSample => {
+    const sample = visit({ ...one, isKnown: false }, random, '/viral')
+    return {
+      ...sample,
+      traits: sample.traits.map((value, i) =>
+        i === 3 ? 'TikTok/Android' : i === 0 ? 't13d_webview' : value,
+      ),
+    }
+  }
+
+  test('a crowd with a browser that is new here is withdrawn as soon as some of it have paid', () => {
+    for (const seed of SEEDS) {
+      const weather = new Weather(seed)
+      weather.calm(30, 200)
+      let payers = 0
+      for (let tick = 0; tick < 80; tick++) {
+        payers = Math.min(0.5, tick / 100)
+        weather.tick({
+          perSecond: 400,
+          make: (one, random) =>
+            Number(one.subscriber.slice(1)) % 10 === 0
+              ? visit(one, random)
+              : { ...inApp(one, random), ...(random() < payers ? { lane: 'paid' as const } : {}) },
+        })
+        if (tick > 16) assert.deepEqual(weather.book.published.signatures, [], `seed ${seed} tick ${tick}`)
+      }
+      assert.ok(weather.book.status().withdrawn >= 1)
+    }
+  })
+
+  test('what fits visitors is not published in slices either', () => {
+    const weather = new Weather(3)
+    weather.calm(30, 200)
+    for (let tick = 0; tick < 20; tick++)
+      weather.tick({
+        perSecond: 400,
+        make: (one, random) => {
+          const sample = inApp(one, random)
+          // Ten paths, and one in thirty has paid: three witnesses are in no slice.
+          const path = `/viral-${Number(one.subscriber.slice(1)) % 10}`
+          const lane = Number(one.subscriber.slice(1)) % 30 === 0 ? 'paid' : 'unproven'
+          return { ...sample, lane, traits: sample.traits.map((value, i) => (i === 9 ? path : value)) }
+        },
+      })
+    assert.deepEqual(weather.book.published.signatures, [])
+  })
+
+  test('three of a thousand bots that pay do not free the others', () => {
+    const weather = new Weather(4)
+    weather.calm(30, 200)
+    for (let tick = 0; tick < 20; tick++)
+      weather.tick({
+        perSecond: 60,
+        others: Array.from({ length: 200 }, (_, i) => ({
+          ...bot(tick * 200 + i, { tls: 't13d_tool', agent: 'curl' }, weather.random),
+          lane: i === 0 ? ('paid' as const) : ('unproven' as const),
+        })),
+      })
+    assert.ok(weather.book.published.signatures.length > 0)
   })
 })

@@ -17,7 +17,9 @@
  * covers yet, until 95 % of those that any set covers are covered, or sixteen are taken.
  *
  * Before a set is taken two groups of living witnesses are asked. Those who have proved effort or history now:
- * when it fits more than 1 % of them and at least three, from as many prefixes, it fits visitors. And those who were
+ * when it fits more than 1 % of them and at least three, from as many prefixes, it fits visitors; unless they are
+ * hardly one in fifty of all that fit, and no tenth of the witnesses: then it is some of the flood's own clients that
+ * solved a puzzle to speak for it, which three could otherwise do for a million. And those who were
  * here in calm weather with the same program: an app that asks every five seconds is one in a thousand of an hour's clients
  * and one in ten of any five seconds'; when a tenth of those that fit were here before, it is no flood that
  * fits. Either way the set is held back and shown.
@@ -50,6 +52,10 @@ const MOST_REGULAR_SHARE = 0.1
 /** A part of a set that was held back must have so few witnesses of so many that would be there by chance. */
 const FEW_OF_EXPECTED = 0.1
 const ENOUGH_EXPECTED = 10
+/** Witnesses so few among those that fit are not believed, ... */
+const LEAST_PROVEN_OF_FITS = 0.02
+/** ... unless they are so many of all witnesses. */
+const MANY_OF_PROVEN = 0.1
 const REGULARS_ASKED = 400
 /** From some six times the visitors on that calm weather cannot tell from none. */
 const WORTH_REFINING = 2
@@ -86,7 +92,10 @@ export interface HeldBackSet extends ContrastSet {
 
 export interface Mined {
   readonly found: readonly FoundSet[]
+  /** Some that say something new; for people. */
   readonly heldBack: readonly HeldBackSet[]
+  /** All that living witnesses spoke against: none of them may stay in force. */
+  readonly refuted: readonly (readonly Term[])[]
   /** Distinct clients looked at, and those of them that fit one of `found`. */
   readonly clients: number
   readonly covered: number
@@ -119,7 +128,14 @@ interface Candidate extends ContrastSet {
 }
 
 export function mine(clients: readonly CurrentClient[], view: BaselineView, options: MiningOptions): Mined {
-  const nothing: Mined = { found: [], heldBack: [], clients: clients.length, covered: 0, leftOut: 0 }
+  const nothing: Mined = {
+    found: [],
+    heldBack: [],
+    refuted: [],
+    clients: clients.length,
+    covered: 0,
+    leftOut: 0,
+  }
   if (!view.isReady || clients.length < LEAST_FITTING) return nothing
   return new Miner(clients, view, options).run()
 }
@@ -303,7 +319,10 @@ class Miner {
       covered.addAll(best.bits)
     }
     const heldBack = this.#shownHeldBack(covered, leastNew)
-    return { found, heldBack, clients: size, covered: covered.count, leftOut: this.#leftOut }
+    const refuted = this.#heldBack
+      .filter(({ why }) => why === 'proven' || why === 'regulars')
+      .map(({ terms }) => terms)
+    return { found, heldBack, refuted, clients: size, covered: covered.count, leftOut: this.#leftOut }
   }
 
   /** Undefined when the set fits those who are visitors, and is held back. */
@@ -327,7 +346,8 @@ class Miner {
       asked++
       if (this.#options.isRegular(client)) regulars++
     }
-    const isProven = fitting.size >= LEAST_WITNESSES && fitting.size > MOST_PROVEN_SHARE * proven.size
+    const isProven =
+      fitting.size >= LEAST_WITNESSES && speaksAgainst(fitting.size, proven.size, candidate.fits)
     if (isProven || this.#inherits(candidate, 'proven', fitting.size)) {
       this.#hold(candidate, 'proven', fitting.size, proven.size)
       return undefined
@@ -374,6 +394,12 @@ class Miner {
     }
     return shown
   }
+}
+
+/** Whether proven clients or requests that fit show that visitors do; of all proven ones, and among all that fit. */
+export function speaksAgainst(provenFits: number, proven: number, fits: number): boolean {
+  if (provenFits <= MOST_PROVEN_SHARE * proven) return false
+  return provenFits >= LEAST_PROVEN_OF_FITS * fits || provenFits > MANY_OF_PROVEN * proven
 }
 
 function better(a: Candidate, b: Candidate): number {

@@ -33,6 +33,7 @@ import {
   LEAST_SUPPORT,
   MOST_SIGNATURES,
   mine,
+  speaksAgainst,
 } from './mine.ts'
 import { TraitBaseline } from './trait-baseline.ts'
 import { CAN_BE_ABSENT, COLUMN } from './trait-columns.ts'
@@ -49,7 +50,6 @@ const MAX_WITHDRAWN = 256
 /** Proven requests under a signature are weighed over so long, and not before there are so many. */
 const WEIGH_MS = 5000
 const LEAST_PROVEN = 5
-const MOST_PROVEN_SHARE = 0.01
 const LONGEST_NOTE = 500
 
 /** A set that stands out and is not published. */
@@ -130,6 +130,7 @@ interface Entry {
   requests: number
   proven: number
   /** In this stretch of WEIGH_MS. */
+  requestsNow: number
   provenNow: number
   /** When clients were last asked whether they fit. */
   seenAtMs: number
@@ -192,7 +193,7 @@ export class SignatureBook {
     if (sinceMs >= WEIGH_MS || sinceMs < 0) {
       this.#weighedAtMs = nowMs
       this.#provenNow = 0
-      for (const entry of this.#entries.values()) entry.provenNow = 0
+      for (const entry of this.#entries.values()) entry.provenNow = entry.requestsNow = 0
     }
     this.#provenNow += proven
     let withdrew = false
@@ -202,12 +203,11 @@ export class SignatureBook {
       entry.requests += tally.requests
       entry.proven += tally.proven
       entry.provenNow += tally.proven
+      entry.requestsNow += tally.requests
       // The operator knows what he pinned; he is shown what it touches.
       if (entry.signature.isPinned || entry.provenNow < LEAST_PROVEN) continue
-      if (entry.provenNow <= MOST_PROVEN_SHARE * this.#provenNow) continue
-      this.#entries.delete(tally.id)
-      this.#withdrawn.set(tally.id, nowMs + WITHDRAWN_MS)
-      this.#withdrawals++
+      if (!speaksAgainst(entry.provenNow, this.#provenNow, entry.requestsNow)) continue
+      this.#withdraw(tally.id, nowMs)
       withdrew = true
     }
     if (withdrew) this.#publish()
@@ -347,8 +347,7 @@ export class SignatureBook {
     for (const one of Array.isArray(forbidden) ? forbidden.slice(0, MAX_FORBIDDEN) : [])
       if (isForbidden(one)) this.#forbidden.set(one.id, one)
     for (const one of Array.isArray(pinned) ? pinned.slice(0, MAX_PINNED) : [])
-      if (isPinned(one) && one.expiresAtMs > nowMs)
-        this.#entries.set(one.id, { signature: one, requests: 0, proven: 0, provenNow: 0, seenAtMs: nowMs })
+      if (isPinned(one) && one.expiresAtMs > nowMs) this.#entries.set(one.id, newEntry(one, nowMs))
     this.#publish()
   }
 
@@ -384,7 +383,7 @@ export class SignatureBook {
       visitors: held.baseline,
       reason: `Pinned by you although it was held back. ${held.reason}`,
     }
-    this.#entries.set(id, { signature, requests: 0, proven: 0, provenNow: 0, seenAtMs: nowMs })
+    this.#entries.set(id, newEntry(signature, nowMs))
     this.#withdrawn.delete(id)
     this.#heldBack = this.#heldBack.filter((one) => one !== held)
     this.#publish()
@@ -438,6 +437,12 @@ export class SignatureBook {
     this.#heldBack = mined.heldBack.map(heldBackOf)
     this.#heldBackAtMs = nowMs
     let changed = false
+    for (const terms of mined.refuted) {
+      const id = signatureId(terms)
+      if (this.#entries.get(id)?.signature.isPinned !== false) continue
+      this.#withdraw(id, nowMs)
+      changed = true
+    }
     for (const found of mined.found) {
       const id = signatureId(found.terms)
       const entry = this.#entries.get(id)
@@ -446,14 +451,7 @@ export class SignatureBook {
         this.#leftOut++
         continue
       }
-      if (entry === undefined)
-        this.#entries.set(id, {
-          signature: signatureOf(id, found, nowMs, nowMs),
-          requests: 0,
-          proven: 0,
-          provenNow: 0,
-          seenAtMs: nowMs,
-        })
+      if (entry === undefined) this.#entries.set(id, newEntry(signatureOf(id, found, nowMs, nowMs), nowMs))
       else {
         const isOld = entry.signature.expiresAtMs - nowMs < EXPIRY_MS / 2
         const { publishedAtMs, expiresAtMs } = entry.signature
@@ -467,6 +465,12 @@ export class SignatureBook {
       changed = true
     }
     return changed
+  }
+
+  #withdraw(id: string, nowMs: number): void {
+    this.#entries.delete(id)
+    this.#withdrawn.set(id, nowMs + WITHDRAWN_MS)
+    this.#withdrawals++
   }
 
   /** Sixteen that were mined; the one that is nearest to its end goes for a newer. */
@@ -506,6 +510,10 @@ export function unknownSignature(id: string): SignatureWishError {
   return new SignatureWishError(
     `there is no signature ${id.slice(0, 40)}; \`digue signatures\` shows those there are`,
   )
+}
+
+function newEntry(signature: Signature, nowMs: number): Entry {
+  return { signature, requests: 0, proven: 0, requestsNow: 0, provenNow: 0, seenAtMs: nowMs }
 }
 
 function signatureOf(id: string, found: FoundSet, publishedAtMs: number, nowMs: number): Signature {
