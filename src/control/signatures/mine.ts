@@ -385,7 +385,11 @@ class Miner {
     const shown: HeldBackSet[] = []
     const seen = new BitSet(this.#clients.length)
     seen.addAll(covered)
-    const order = [...this.#heldBack].sort((a, b) => a.items.length - b.items.length || b.fits - a.fits)
+    // What would have been published but for a witness or the operator tells more than what is common anyway.
+    const isCommon = ({ why }: { readonly why: HeldBackWhy }) => Number(why === 'visitors')
+    const order = [...this.#heldBack].sort(
+      (a, b) => isCommon(a) - isCommon(b) || a.items.length - b.items.length || b.fits - a.fits,
+    )
     for (const held of order) {
       if (shown.length >= MOST_HELD_BACK) break
       if (held.bits.countWithout(seen) < leastNew) continue
