@@ -10,6 +10,9 @@
  * never less than 50 requests per second: a tide of visitors rises by less within an hour, a flood by more within
  * seconds. Requests for pages, which cost the origin most, have a queue of their own, and the longer counts.
  *
+ * What is calm is learned ten to twenty minutes late, or whatever grows slowly enough, crowd or flood, would be what
+ * it is measured by. What grows for hours still is: no log tells that from a site that becomes popular.
+ *
  * A log with answers in it says more. Where a fifth of them are those of an overloaded server (502, 503, 504, 429,
  * none at all) or take five times as long as usual, with twice the usual requests, the site was overloaded
  * whatever the model thinks; without more requests its trouble was its own, and that is noted apart.
@@ -46,6 +49,9 @@ const FACTOR = 4
 const TYPICAL_FACTOR = 2
 /** Nothing is judged before this many calm seconds: one minute of a log is no weather. */
 const LEAST_SECONDS = 60
+/** From here on a second is learned ten to twenty minutes late. */
+const WARM_UP_S = 600
+const LAG_S = 600
 const OVERLOADED_SHARE = 0.2
 const SLOW_FACTOR = 5
 const SLOW_MS = 1000
@@ -57,6 +63,7 @@ export class LoadModel {
   readonly #requests = new RateQueue()
   readonly #pages = new RateQueue()
   #calmDurationMs = 0
+  #recent: SecondFigures[] = []
 
   /** `capacity`: requests per second, when the operator knows it. */
   constructor(capacity?: number) {
@@ -108,10 +115,36 @@ export class LoadModel {
     }
   }
 
-  /** A second of calm weather; `times` it happened alike. */
-  learn(second: SecondFigures, times = 1): void {
-    this.#requests.learn(second.requests, times)
-    this.#pages.learn(second.pages, times)
+  /** A second of calm weather. */
+  learn(second: SecondFigures): void {
+    if (this.#requests.seconds < WARM_UP_S) {
+      this.#learn(second)
+      return
+    }
+    this.#recent.push({ ...second })
+    if (this.#recent.length > 2 * LAG_S) for (const old of this.#recent.splice(0, LAG_S)) this.#learn(old)
+  }
+
+  /** The log is over: nothing will show any more that what came last was the beginning of something. */
+  settle(): void {
+    for (const old of this.#recent.splice(0)) this.#learn(old)
+  }
+
+  /** Seconds of calm weather without any request. */
+  learnSilence(seconds: number): void {
+    this.#requests.learn(0, seconds)
+    this.#pages.learn(0, seconds)
+  }
+
+  /** Too much began: what led up to it is not to be learned. */
+  forgetRise(): void {
+    const { unusual } = this
+    this.#recent = this.#recent.filter(({ requests }) => requests <= unusual)
+  }
+
+  #learn(second: SecondFigures): void {
+    this.#requests.learn(second.requests, 1)
+    this.#pages.learn(second.pages, 1)
     if (second.timed === 0) return
     const mean = second.durationMs / second.timed
     // Of some thousand requests back.

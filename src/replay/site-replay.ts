@@ -141,7 +141,7 @@ export class SiteReplay {
     const until = Math.min(lastS, this.#judgedS + 60)
     for (let second = this.#judgedS + 1; second <= until; second++)
       this.#judgeOne(second, NOTHING, second - 1)
-    if (this.#open === undefined) this.load.learn(NOTHING, silent)
+    if (this.#open === undefined) this.load.learnSilence(silent)
     this.#judgedS = lastS
     this.#closeIfOver(lastS)
   }
@@ -183,6 +183,7 @@ export class SiteReplay {
     if (!Number.isNaN(this.#leftCalmS)) incident.postured('strained', Math.max(onsetS, this.#leftCalmS))
     incident.postured(this.#posture.posture, second)
     this.#open = incident
+    this.load.forgetRise()
     this.incidents.push(incident)
   }
 
@@ -392,6 +393,7 @@ export class SiteReplay {
 
   /** The log is over. */
   end(): void {
+    if (this.#open === undefined) this.load.settle()
     this.burstSeconds = Math.max(
       0,
       this.#overS - this.incidents.reduce((sum, incident) => sum + incident.seconds, 0),
