@@ -3,22 +3,24 @@
  *
  * JavaScript's own engine backtracks: `(a+)+$` over 30 letters takes seconds. RE2's algorithm (Cox, "Regular
  * Expression Matching Can Be Simple And Fast", 2007) walks all possibilities at once, in time proportional to text × program; re2js is its
- * port. Proportional is not cheap: `(?:.*a.{20}){4}$` over 2 kB of a and b takes 8 ms, for counted repetitions make
- * programs, and sets of states, large. So the text, the program and what counting adds to it are bounded; the worst that
- * was found within the bounds takes 0.6 ms (README.md).
+ * port. Proportional is not cheap: `(?:.*a.{20}){4}$` over 2 kB of a and b takes 8 ms, for every possibility that is
+ * open costs at each character. So text × program is bounded, and what counted repetitions add to a program; the worst that was
+ * found within the bounds takes 3 ms, most take microseconds (README.md).
  */
 import { RE2JS } from 're2js'
 
-/** Characters of a text that are looked at. */
+/** Characters of a text that are looked at, by a program that is not large. */
 export const LONGEST_SUBJECT = 2048
+/** Characters × instructions: a program of 64 instructions looks at 512 characters. */
+const MOST_WORK = 32_768
 const LONGEST_PATTERN = 512
 /** Instructions of a program. */
-const LARGEST_PROGRAM = 256
+const LARGEST_PROGRAM = 128
 /** Instructions that counted repetitions may add to it. */
 const MOST_BY_COUNTING = 32
 
 export interface LinearRegex {
-  /** True where it is found anywhere in the first LONGEST_SUBJECT characters. */
+  /** True where it is found anywhere in as much of the text as is looked at. */
   test(text: string): boolean
 }
 
@@ -44,9 +46,8 @@ export function linearRegex(pattern: string): LinearRegex | { readonly fault: st
     return {
       fault: `expected counted repetitions ({n,m}) that add at most ${MOST_BY_COUNTING} instructions, got ${counted}; write + or *, and compare size() if the length matters`,
     }
-  return {
-    test: (text) => regex.test(text.length > LONGEST_SUBJECT ? text.slice(0, LONGEST_SUBJECT) : text),
-  }
+  const longest = Math.min(LONGEST_SUBJECT, Math.floor(MOST_WORK / size))
+  return { test: (text) => regex.test(text.length > longest ? text.slice(0, longest) : text) }
 }
 
 /** 0 when that cannot be told: braces in a character class, say. Then the whole program counts. */

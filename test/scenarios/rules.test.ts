@@ -134,6 +134,14 @@ describe('rules', () => {
     assert.equal(await stop(), 0)
   })
 
+  test('of the manual are good', async () => {
+    const manual = readFileSync(new URL('../../docs/rules.md', import.meta.url), 'utf8')
+    const file = join(scratchFolder(), 'digue.yaml')
+    writeFileSync(file, /```yaml\n([\s\S]*?)```/.exec(manual)![1]!)
+    const { code, err } = await digue(['check', file])
+    assert.equal(code, 0, err)
+  })
+
   test('that mean nothing are faults of the configuration, each with its line', async () => {
     const folder = scratchFolder()
     const file = join(folder, 'digue.yaml')
