@@ -24,13 +24,18 @@ Needs root, network namespaces and two cores. About 5 minutes; --quick about 2.`
 
 const PORT = 8080
 const ORIGIN_PORT = 3000
-/** As fast as the admission's threshold for dropping (500 refusals in 5 s) asks, and far below it. */
-const HOT = { addresses: 20, warmS: 12 }
-const COLD = { addresses: 400, warmS: 3 }
+/** Well above what admission drops for (500 refusals within 5 to 10 s), and far below what it calls hammering (100). */
+const HOT = 10
+const COLD = 400
+/** A contender has come to its way of refusing when so many meet it. */
+const SETTLED_SHARE = 0.98
+const WARM_MS = 40_000
 
 interface Contender {
   readonly name: string
-  readonly flood: { readonly addresses: number; readonly warmS: number }
+  readonly addresses: number
+  /** What the flood shall meet: `FloodResult.outcomes`. */
+  readonly outcome: string
   start(place: Place): Child
 }
 
@@ -50,14 +55,15 @@ const inServer = ({ lab }: Place, name: string, command: readonly string[]) =>
   new Child(name, lab.server(command), { core: CORES!.server })
 
 const CONTENDERS: readonly Contender[] = [
-  { name: 'digue, shed (503)', flood: COLD, start: digueWith('off') },
-  { name: 'digue, dropped at accept', flood: HOT, start: digueWith('off') },
-  { name: 'digue, dropped in the kernel', flood: HOT, start: digueWith('auto') },
-  { name: 'nginx limit_req (429)', flood: { ...HOT, warmS: 3 }, start: nginxWith(429) },
-  { name: 'nginx limit_req (444)', flood: { ...HOT, warmS: 3 }, start: nginxWith(444) },
+  { name: 'digue, shed (503)', addresses: COLD, outcome: '503', start: digueWith('off') },
+  { name: 'digue, dropped at accept', addresses: HOT, outcome: 'closed', start: digueWith('off') },
+  { name: 'digue, dropped in the kernel', addresses: HOT, outcome: 'silence', start: digueWith('auto') },
+  { name: 'nginx limit_req (429)', addresses: HOT, outcome: '429', start: nginxWith(429) },
+  { name: 'nginx limit_req (444)', addresses: HOT, outcome: 'closed', start: nginxWith(444) },
   {
     name: 'haproxy silent-drop',
-    flood: { ...HOT, warmS: 3 },
+    addresses: HOT,
+    outcome: 'silence',
     start: (place) => {
       const file = join(place.folder, 'haproxy.cfg')
       writeFileSync(
@@ -90,7 +96,7 @@ await main(async () => {
     runs: { value: 'N', help: 'Rounds. Default 2.' },
     seconds: { value: 'N', help: 'Length of one measurement. Default 8.' },
     rate: { value: 'N', help: 'Requests per second, each on a connection of its own. Default 2000.' },
-    only: { value: 'NAMES', many: true, help: 'Names or parts of names of the contenders.' },
+    only: { value: 'NAMES', many: true, help: 'Parts of names of the contenders, or `entries`.' },
     entries: { value: 'N', help: 'Addresses to add. Default 50000.' },
     quick: { help: '1 round of 5 s.' },
     json: { help: 'Print raw results.' },
@@ -135,10 +141,10 @@ await main(async () => {
     }
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K')
     const stolen = stolenMs() - stolenBefore
-    say(report(contenders, samples))
+    if (contenders.length > 0) say(report(contenders, samples))
     if (stolen > 0) say(`The host took ${Math.round(stolen)} ms of the cores for others.`)
 
-    const fills = only.length > 0 ? [] : await fill(lab, entries, rounds + 2)
+    const fills = only.length > 0 && !only.includes('entries') ? [] : await fill(lab, entries, rounds + 2)
     for (const { version, ms, cpuUs } of fills)
       say(
         `${thousands(entries)} IPv${version} entries: in the kernel after ${median(ms).toFixed(0)} ms (slowest ${Math.max(...ms).toFixed(0)} ms); the main thread spent ${median(cpuUs).toFixed(1)} µs on each`,
@@ -237,7 +243,7 @@ async function measure(
     attackers.send({
       to: SERVER.v4,
       port: PORT,
-      from: Array.from({ length: one.flood.addresses }, (_, n) => clientV4(256 + n)),
+      from: Array.from({ length: one.addresses }, (_, n) => clientV4(256 + n)),
       perSecond: rate,
       seconds: forS,
       patienceMs: 1000,
@@ -247,7 +253,7 @@ async function measure(
   try {
     await ready
     await listens(server, lab)
-    await flood(one.flood.warmS)
+    await settle(one, flood)
     const rest = await busyWhile(() => new Promise((resolve) => setTimeout(resolve, 3000)))
     const under = await busyWhile(() => flood(seconds))
     const { attempts, outcomes } = under.result
@@ -258,6 +264,19 @@ async function measure(
     for (const child of [attackers, server, origin]) await child.stop()
     removeFolder(folder)
   }
+}
+
+/** Floods until nearly all meet what this contender is there for. */
+async function settle(one: Contender, flood: (seconds: number) => Promise<FloodResult>): Promise<void> {
+  let last: FloodResult | undefined
+  for (const untilMs = performance.now() + WARM_MS; performance.now() < untilMs; ) {
+    last = await flood(2)
+    if ((last.outcomes[one.outcome] ?? 0) >= SETTLED_SHARE * last.attempts) return
+  }
+  throw new BenchError(
+    'BENCH_NOT_SETTLED',
+    `${one.name}: after ${WARM_MS / 1000} s not nearly all meet "${one.outcome}": ${JSON.stringify(last)}`,
+  )
 }
 
 /** How long the server's core was busy meanwhile, softirqs included. */
@@ -362,7 +381,7 @@ function report(contenders: readonly Contender[], samples: ReadonlyMap<string, r
   const shed = cost('digue, shed (503)')
   return table(
     ['', 'core time per request', 'spread', 'shed =', 'from', 'what became of them'],
-    contenders.map(({ name, flood }) => {
+    contenders.map(({ name, addresses }) => {
       const own = samples.get(name)!
       const all = own.map(({ usPerAttempt }) => usPerAttempt)
       const attempts = own.reduce((sum, one) => sum + one.attempts, 0)
@@ -375,7 +394,7 @@ function report(contenders: readonly Contender[], samples: ReadonlyMap<string, r
         `${median(all).toFixed(1)} µs`,
         `${Math.min(...all).toFixed(1)}–${Math.max(...all).toFixed(1)}`,
         Number.isNaN(shed) ? '' : `${(shed / cost(name)).toFixed(1)}×`,
-        `${flood.addresses}`,
+        `${addresses}`,
         Object.entries(outcomes)
           .sort(([, a], [, b]) => b - a)
           .map(([outcome, count]) => `${outcome} ${((100 * count) / attempts).toFixed(1)} %`)
