@@ -84,6 +84,8 @@ class Service {
   readonly #rules = new RuleTotals()
   readonly #samples = new SampleDesk()
   #wantsLooks = false
+  /** Those in force that were told, by site and id. */
+  #signatures = new Map<string, string>()
   #config: Config
   #edge: Edge | undefined
   #socket: CommandSocket | undefined
@@ -214,6 +216,7 @@ class Service {
     const wantsLooks = this.#samples.isWanted(nowMs)
     if (policy.serial !== this.#policySerial || wantsLooks !== this.#wantsLooks) {
       this.#sayPostures(policy)
+      this.#saySignatures(policy)
       this.#policySerial = policy.serial
       this.#wantsLooks = wantsLooks
       this.#edge?.setPolicy(wantsLooks ? { ...policy, wantsLooks } : policy)
@@ -236,6 +239,7 @@ class Service {
           inFlight: capacity?.inFlight ?? 0,
           waitingRoom: room?.waiting ?? 0,
           waitingRoomLost: (room?.lost ?? 0) + (room?.evicted ?? 0),
+          signatures: this.#brain.signatureSummary(name),
         }
       }),
     )
@@ -501,6 +505,24 @@ class Service {
       this.#metrics.stateError()
       this.#trouble('state', `what was learned cannot be kept (${this.#stateFile.fault}); serving goes on`)
     } else if (this.#stateFile.fault === '') this.#warnings.delete('state')
+  }
+
+  /** Each signature once when it begins and once when it has ended. */
+  #saySignatures(policy: Policy): void {
+    const now = new Map<string, string>()
+    for (const [site, { signatures }] of Object.entries(policy.signatures ?? {}))
+      for (const { id, reason } of signatures) {
+        now.set(`${site} ${id}`, id)
+        if (!this.#signatures.has(`${site} ${id}`))
+          this.#log.warn({ code: 'signature', site, signature: id }, `a flood is recognised: ${reason}`)
+      }
+    for (const [name, id] of this.#signatures)
+      if (!now.has(name))
+        this.#log.info(
+          { code: 'signature-ended', site: name.slice(0, name.indexOf(' ')), signature: id },
+          'a signature has ended',
+        )
+    this.#signatures = now
   }
 
   #sayPostures(policy: Policy): void {

@@ -10,7 +10,7 @@ import {
   type MetricValue,
   Registry,
 } from 'prom-client'
-import type { EdgeReport } from '#control'
+import type { EdgeReport, SignaturesSummary } from '#control'
 import { LATENCY_BUCKETS_MS, POSTURES, type Posture } from '#control'
 import type { KernelStatus } from '#kernel'
 import type { ListStatus } from '#lists'
@@ -25,7 +25,10 @@ export interface SiteGauges {
   /** Places in its waiting room, and those that found no room in memory since the start. */
   readonly waitingRoom: number
   readonly waitingRoomLost: number
+  readonly signatures: SignaturesSummary | undefined
 }
+
+const SIGNATURE_STATES = ['in-force', 'pinned', 'held-back', 'forbidden'] as const
 
 /** What the library of stored responses counts since its start, by the name of its counter. */
 const CACHE_COUNTS = {
@@ -92,6 +95,22 @@ export class Metrics {
     'digue_waiting_room_lost',
     'Places that found no room in memory since the start; they are told again at the next poll.',
     ['site'],
+  )
+  readonly #signatures = this.#gauge('digue_signatures', 'Signatures of floods.', ['site', 'state'])
+  readonly #signaturesWithdrawn = this.#gauge(
+    'digue_signatures_withdrawn',
+    'Signatures withdrawn since the start because they touched visitors.',
+    ['site'],
+  )
+  readonly #calmVectors = this.#gauge(
+    'digue_calm_trait_vectors',
+    'Requests of calm weather that floods are told from.',
+    ['site'],
+  )
+  readonly #signatureRequests = this.#counter(
+    'digue_signature_requests_total',
+    'Requests that fitted a signature; proven: by a client that has shown effort, history or patience.',
+    ['site', 'proven'],
   )
   readonly #price = this.#gauge('digue_price_parts', 'The dearest price asked for now, in any network.', [])
   readonly #meterRefused = this.#gauge(
@@ -224,6 +243,10 @@ export class Metrics {
         if (failed > 0) this.#ruleFailures.inc({ site, rule }, failed)
       }
       if (figures.rulesCut !== undefined) this.#rulesCut.inc({ site }, figures.rulesCut)
+      for (const { requests, proven } of figures.signatures ?? []) {
+        this.#signatureRequests.inc({ site, proven: 'yes' }, proven)
+        this.#signatureRequests.inc({ site, proven: 'no' }, Math.max(0, requests - proven))
+      }
       this.#latency.add(site, figures.latency)
       let threads = this.#bySite.get(site)
       if (threads === undefined) this.#bySite.set(site, (threads = new Map()))
@@ -251,13 +274,28 @@ export class Metrics {
   }
 
   sites(gauges: readonly SiteGauges[]): void {
-    for (const { name, posture, limit, inFlight, waitingRoom, waitingRoomLost } of gauges) {
+    for (const gauge of gauges) {
+      const { name, posture, limit, inFlight, waitingRoom, waitingRoomLost } = gauge
+      if (gauge.signatures !== undefined) this.#siteSignatures(name, gauge.signatures)
       this.#waitingRoom.set({ site: name }, waitingRoom)
       this.#waitingRoomLost.set({ site: name }, waitingRoomLost)
       for (const one of POSTURES) this.#posture.set({ site: name, posture: one }, one === posture ? 1 : 0)
       this.#limit.set({ site: name }, limit)
       this.#inFlight.set({ site: name }, inFlight)
     }
+  }
+
+  #siteSignatures(site: string, signatures: SignaturesSummary): void {
+    const { published, heldBack, forbidden, withdrawn, calmVectors } = signatures
+    const states: Record<(typeof SIGNATURE_STATES)[number], number> = {
+      'in-force': published.length,
+      pinned: published.filter(({ isPinned }) => isPinned).length,
+      'held-back': heldBack.length,
+      forbidden,
+    }
+    for (const [state, count] of Object.entries(states)) this.#signatures.set({ site, state }, count)
+    this.#signaturesWithdrawn.set({ site }, withdrawn)
+    this.#calmVectors.set({ site }, calmVectors)
   }
 
   entrance(entrance: { readonly mostPrice: number; readonly meterRefused: number }): void {
@@ -332,8 +370,11 @@ export class Metrics {
         this.#inFlight,
         this.#waitingRoom,
         this.#waitingRoomLost,
+        this.#signaturesWithdrawn,
+        this.#calmVectors,
       ])
         gauge.remove({ site })
+      for (const state of SIGNATURE_STATES) this.#signatures.remove({ site, state })
       for (const posture of POSTURES) this.#posture.remove({ site, posture })
       for (let origin = 0; origin < 32; origin++) this.#originUp.remove({ site, origin: String(origin) })
       // Counters of a site that is gone stay until restart: Prometheus would read a removal as a reset.

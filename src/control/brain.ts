@@ -17,6 +17,7 @@ import { SAMPLES_PER_TICK } from './signatures/current.ts'
 import {
   SignatureBook,
   type SignatureChange,
+  type SignaturesSummary,
   type SignatureWish,
   SignatureWishError,
   type SiteSignaturesStatus,
@@ -325,6 +326,11 @@ export class Brain {
     return [...this.#sites.values()]
       .filter(({ name }) => only === undefined || name === only)
       .map(({ name, book }) => ({ site: name, ...book.status() }))
+  }
+
+  /** In short, for /metrics. */
+  signatureSummary(site: string): SignaturesSummary | undefined {
+    return this.#sites.get(site)?.book.summary()
   }
 
   status(capacity: (site: string) => CapacityState | undefined = () => undefined): BrainStatus {
