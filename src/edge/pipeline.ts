@@ -37,6 +37,9 @@ const KEEP_ALIVE_MS = 60_000
 /** Seconds a client that hammers is asked to stay away. */
 const HAMMERING_RETRY_S = 30
 
+/** Reasons that say nothing of the origin's load. */
+const POLICY_REASONS: ReadonlySet<ShedReason> = new Set(['hammering', 'rule', 'list', 'signature'])
+
 /** Seconds after which a program may try again that was asked for a price or a turn. */
 const PROOF_RETRY_S = 5
 
@@ -380,7 +383,8 @@ export class Pipeline implements Desk, CacheHost {
     if (reason === 'queue-timeout' || reason === 'over-share') this.entrance.waitedInVain(exchange, now)
     this.hammering.refused(exchange.subscriber, now)
     const answer = this.#visitorAnswers.to(exchange, reason, retryAfterS, now)
-    this.answer(exchange, answer, { action: reason === 'hammering' ? 'refuse' : 'shed', reason })
+    // What somebody wants of it, and not load, must not look like overload.
+    this.answer(exchange, answer, { action: POLICY_REASONS.has(reason) ? 'refuse' : 'shed', reason })
   }
 
   /** By the operator's decision, or what else he wants refused. */
