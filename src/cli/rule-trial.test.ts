@@ -86,9 +86,15 @@ describe('a trial', () => {
   })
 
   test('a rule that allows does no harm to visitors', () => {
-    const trial = new RuleTrial([rule('true', { effect: 'allow' })])
+    const trial = new RuleTrial([rule('client.inNetwork("192.0.2.0/24")', { effect: 'allow' })])
     for (let minute = 0; minute < 20; minute++) ask(trial, { minute, isVisitor: true })
     assert.deepEqual(reportOf(trial).warnings, [])
+  })
+
+  test('a rule that allows what anybody may claim is told', () => {
+    const trial = new RuleTrial([rule('traits.agent == "Monitor"', { effect: 'allow' })])
+    ask(trial, { agent: 'Monitor' })
+    assert.match(reportOf(trial).warnings.join(), /lets in whoever asks so/)
   })
 
   test('one that fits nothing, one that is over and a log without agents are told', () => {

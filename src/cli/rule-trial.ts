@@ -307,6 +307,10 @@ export class RuleTrial {
           `It touches ${percent(visitorShare)} of the requests of those who had shown effort or history.`,
         )
     }
+    if (effect === 'allow' && !report.looksAt.some((fact) => HARD_TO_FORGE.test(fact)))
+      warnings.push(
+        'It lets in whoever asks so: nothing that it looks at is hard to forge. Add client.inNetwork(…), or give keys (challenge.tokens).',
+      )
     if (requests === 0 && unknown === 0) warnings.push('It fits nothing here.')
     if (unknown > 0)
       warnings.push(
@@ -326,6 +330,7 @@ export class RuleTrial {
   }
 }
 
+const HARD_TO_FORGE = /^(client\.|traits\.(network|clearance)$)/
 const NO_AGENT = '(none)'
 const PATH = TRAITS.findIndex(({ name }) => name === 'path')
 

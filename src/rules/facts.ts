@@ -54,7 +54,7 @@ export class Facts {
     return this.input.head.method
   }
 
-  /** Without the query; percent-encoded letters, digits and "-._~" as themselves (RFC 3986 §6.2.2.2). */
+  /** Without the query, normalised: percent-encoded letters, digits and "-._~" as themselves, no dot segments. */
   get path(): string {
     this.know('path')
     return (this.#path ??= this.cut(pathOf(this.input.head.target)))
@@ -280,12 +280,30 @@ function decoded(text: string): string {
   }
 }
 
+/**
+ * The path as an origin is likely to read it: else "/static/../search" would have what is allowed to "/static/",
+ * and "/se%61rch" would not be "/search". An encoded slash stays what it is (RFC 3986 §2.2).
+ */
 function pathOf(target: string): string {
   const end = target.search(/[?#]/)
-  const path = end < 0 ? target : target.slice(0, end)
-  if (!path.includes('%')) return path
-  return path.replace(/%([2-7][0-9A-Fa-f])/g, (encoded, hex: string) => {
-    const character = String.fromCharCode(Number.parseInt(hex, 16))
-    return /[A-Za-z0-9._~-]/.test(character) ? character : encoded
-  })
+  let path = end < 0 ? target : target.slice(0, end)
+  if (path.includes('%'))
+    path = path.replace(/%([2-7][0-9A-Fa-f])/g, (encoded, hex: string) => {
+      const character = String.fromCharCode(Number.parseInt(hex, 16))
+      return /[A-Za-z0-9._~-]/.test(character) ? character : encoded
+    })
+  return /\/(\/|\.{1,2}(\/|$))/.test(path) ? withoutDots(path) : path
+}
+
+/** RFC 3986 §5.2.4, and several slashes as one, as most servers read them. */
+function withoutDots(path: string): string {
+  const kept: string[] = []
+  const segments = path.split('/')
+  const last = segments.at(-1)
+  for (const segment of segments) {
+    if (segment === '..') kept.pop()
+    else if (segment !== '' && segment !== '.') kept.push(segment)
+  }
+  const isFolder = kept.length > 0 && (last === '' || last === '.' || last === '..')
+  return `/${kept.join('/')}${isFolder ? '/' : ''}`
 }
