@@ -1,6 +1,6 @@
 /**
- * The client half of TLS 1.3 (RFC 8446), as little of it as a flood needs: X25519 and
- * TLS_AES_128_GCM_SHA256, no certificate check, no resumption, no key update.
+ * The client half of TLS 1.3 (RFC 8446), as little of it as a flood needs: X25519 and AES-GCM, no certificate
+ * check, no resumption, no key update. It may begin with the ClientHello of another program (`hello-like.ts`).
  *
  * Node's own TLS client costs 0.8 ms of a core per handshake, as much as its server: one core of load
  * could never bring twice what one core of Digue can shake. This one costs about a third of that,
@@ -18,18 +18,41 @@ import {
   type Hash,
   randomBytes,
 } from 'node:crypto'
+import { helloLike, u16, vector16 } from './hello-like.ts'
 
-const HASH_BYTES = 32
+interface Suite {
+  readonly hash: 'sha256' | 'sha384'
+  readonly cipher: 'aes-128-gcm' | 'aes-256-gcm'
+  readonly keyBytes: number
+  readonly empty: Buffer
+  readonly zero: Buffer
+  readonly derivedEarly: Buffer
+}
+
+const SUITES: ReadonlyMap<number, Suite> = new Map([
+  [0x1301, suite('sha256', 'aes-128-gcm', 16)],
+  [0x1302, suite('sha384', 'aes-256-gcm', 32)],
+])
+
+function suite(hash: Suite['hash'], cipher: Suite['cipher'], keyBytes: number): Suite {
+  const empty = createHash(hash).digest()
+  const zero = Buffer.alloc(empty.length)
+  const early = createHmac(hash, zero).update(zero).digest()
+  return {
+    hash,
+    cipher,
+    keyBytes,
+    empty,
+    zero,
+    derivedEarly: expand(hash, early, 'derived', empty, empty.length),
+  }
+}
+
 const KEYS = generateKeyPairSync('x25519')
 const OWN_SHARE = KEYS.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
 const SPKI_X25519 = Buffer.from('302a300506032b656e032100', 'hex')
-const EMPTY_HASH = createHash('sha256').digest()
-const ZERO = Buffer.alloc(HASH_BYTES)
-
-const hmac = (key: Buffer, data: Buffer) => createHmac('sha256', key).update(data).digest()
-
 /** HKDF-Expand-Label of RFC 8446 §7.1; one block is enough for every length used. */
-function expandLabel(secret: Buffer, label: string, context: Buffer, length: number): Buffer {
+function expand(hash: Suite['hash'], secret: Buffer, label: string, context: Buffer, length: number): Buffer {
   const name = `tls13 ${label}`
   const info = Buffer.concat([
     Buffer.from([length >> 8, length & 255, name.length]),
@@ -38,31 +61,32 @@ function expandLabel(secret: Buffer, label: string, context: Buffer, length: num
     context,
     Buffer.from([1]),
   ])
-  return hmac(secret, info).subarray(0, length)
+  return createHmac(hash, secret).update(info).digest().subarray(0, length)
 }
 
-const EARLY_SECRET = hmac(ZERO, ZERO)
-const DERIVED_EARLY = expandLabel(EARLY_SECRET, 'derived', EMPTY_HASH, HASH_BYTES)
-
-const u16 = (n: number) => Buffer.from([n >> 8, n & 255])
-const vector16 = (...parts: Buffer[]) => {
-  const body = Buffer.concat(parts)
-  return Buffer.concat([u16(body.length), body])
-}
 const extension = (type: number, ...parts: Buffer[]) => Buffer.concat([u16(type), vector16(...parts)])
 
 /** One ClientHello for all connections of a process, its random too: servers do not mind. */
-const hellos = new Map<string, { record: Buffer; hash: Hash }>()
+const hellos = new Map<string, Hello>()
 
-function clientHello(host: string): { record: Buffer; hash: Hash } {
-  const made = hellos.get(host)
+interface Hello {
+  readonly record: Buffer
+  readonly hashes: Readonly<Record<Suite['hash'], Hash>>
+}
+
+function clientHello(host: string, like: string): Hello {
+  const name = `${host} ${like}`
+  const made = hellos.get(name)
   if (made) return made
-  const message = buildHello(host)
+  const message = like === '' ? buildHello(host) : helloLike(Buffer.from(like, 'base64'), host, OWN_SHARE)
   const hello = {
     record: Buffer.concat([Buffer.from([22, 3, 1]), u16(message.length), message]),
-    hash: createHash('sha256').update(message),
+    hashes: {
+      sha256: createHash('sha256').update(message),
+      sha384: createHash('sha384').update(message),
+    },
   }
-  hellos.set(host, hello)
+  hellos.set(name, hello)
   return hello
 }
 
@@ -92,9 +116,12 @@ class Keys {
   readonly #iv: Buffer
   #sequence = 0
 
-  constructor(secret: Buffer) {
-    this.#key = expandLabel(secret, 'key', Buffer.alloc(0), 16)
-    this.#iv = expandLabel(secret, 'iv', Buffer.alloc(0), 12)
+  readonly #cipher: Suite['cipher']
+
+  constructor({ hash, cipher, keyBytes }: Suite, secret: Buffer) {
+    this.#cipher = cipher
+    this.#key = expand(hash, secret, 'key', Buffer.alloc(0), keyBytes)
+    this.#iv = expand(hash, secret, 'iv', Buffer.alloc(0), 12)
   }
 
   #nonce(): Buffer {
@@ -104,7 +131,7 @@ class Keys {
   }
 
   seal(type: number, plain: Buffer): Buffer {
-    const cipher = createCipheriv('aes-128-gcm', this.#key, this.#nonce())
+    const cipher = createCipheriv(this.#cipher, this.#key, this.#nonce())
     const head = Buffer.concat([Buffer.from([23, 3, 3]), u16(plain.length + 17)])
     cipher.setAAD(head)
     const sealed = Buffer.concat([cipher.update(plain), cipher.update(Buffer.from([type])), cipher.final()])
@@ -114,7 +141,7 @@ class Keys {
   /** The plaintext with its true type, or undefined when it does not open. */
   open(head: Buffer, body: Buffer): { type: number; plain: Buffer } | undefined {
     if (body.length < 17) return undefined
-    const decipher = createDecipheriv('aes-128-gcm', this.#key, this.#nonce())
+    const decipher = createDecipheriv(this.#cipher, this.#key, this.#nonce())
     decipher.setAAD(head)
     decipher.setAuthTag(body.subarray(-16))
     const inner = decipher.update(body.subarray(0, -16))
@@ -133,6 +160,8 @@ export interface LeanTlsSink {
   readonly host: string
   /** Hangs up at the server's half of the handshake, its dear part: `failed('halfway')`. */
   readonly halfway?: boolean
+  /** Base64 of a ClientHello (its TLS record) of the program that is imitated. */
+  readonly hello?: string | undefined
   write(bytes: Buffer): void
   /** Decrypted bytes of the server's. */
   data(bytes: Buffer): void
@@ -141,13 +170,15 @@ export interface LeanTlsSink {
 
 export class LeanTls {
   readonly #sink: LeanTlsSink
+  #hello!: Hello
+  #suite!: Suite
   #transcript!: Hash
   #state: 'hello' | 'encrypted' | 'open' | 'failed' = 'hello'
   #rest: Buffer = Buffer.alloc(0)
   #handshake: Buffer = Buffer.alloc(0)
-  #handshakeSecret: Buffer = ZERO
-  #clientSecret: Buffer = ZERO
-  #serverSecret: Buffer = ZERO
+  #handshakeSecret!: Buffer
+  #clientSecret!: Buffer
+  #serverSecret!: Buffer
   #read: Keys | undefined
   #write: Keys | undefined
   #queued: string[] = []
@@ -157,9 +188,8 @@ export class LeanTls {
   }
 
   start(): void {
-    const hello = clientHello(this.#sink.host)
-    this.#transcript = hello.hash.copy()
-    this.#sink.write(hello.record)
+    this.#hello = clientHello(this.#sink.host, this.#sink.hello ?? '')
+    this.#sink.write(this.#hello.record)
   }
 
   send(text: string): void {
@@ -228,22 +258,28 @@ export class LeanTls {
   #message(type: number, whole: Buffer): void {
     // After the handshake only session tickets come: of no use here.
     if (this.#state === 'open') return
-    this.#transcript.update(whole)
     if (type === 2 && this.#sink.halfway) {
       this.#fail('halfway')
       return
     }
-    if (type === 2) this.#serverHello(whole)
-    else if (type === 20) this.#finished()
+    if (type === 2) {
+      this.#serverHello(whole)
+      return
+    }
+    this.#transcript.update(whole)
+    if (type === 20) this.#finished()
   }
 
   #serverHello(whole: Buffer): void {
     // type 1, length 3, version 2, random 32, session id, suite 2, compression 1, extensions.
     let at = 38 + 1 + whole[38]!
-    if (whole.readUInt16BE(at) !== 0x1301) {
+    const suite = SUITES.get(whole.readUInt16BE(at))
+    if (!suite) {
       this.#fail('suite')
       return
     }
+    this.#suite = suite
+    this.#transcript = this.#hello.hashes[suite.hash].copy().update(whole)
     at += 5
     let share: Buffer | undefined
     while (at + 4 <= whole.length) {
@@ -262,21 +298,30 @@ export class LeanTls {
     })
     const shared = diffieHellman({ privateKey: KEYS.privateKey, publicKey })
     const hash = this.#transcript.copy().digest()
-    this.#handshakeSecret = hmac(DERIVED_EARLY, shared)
-    this.#clientSecret = expandLabel(this.#handshakeSecret, 'c hs traffic', hash, HASH_BYTES)
-    this.#serverSecret = expandLabel(this.#handshakeSecret, 's hs traffic', hash, HASH_BYTES)
-    this.#read = new Keys(this.#serverSecret)
+    this.#handshakeSecret = createHmac(suite.hash, suite.derivedEarly).update(shared).digest()
+    this.#clientSecret = this.#expand(this.#handshakeSecret, 'c hs traffic', hash)
+    this.#serverSecret = this.#expand(this.#handshakeSecret, 's hs traffic', hash)
+    this.#read = new Keys(suite, this.#serverSecret)
     this.#state = 'encrypted'
   }
 
+  #expand(secret: Buffer, label: string, context: Buffer): Buffer {
+    return expand(this.#suite.hash, secret, label, context, this.#suite.zero.length)
+  }
+
   #finished(): void {
-    const hash = this.#transcript.copy().digest()
-    const verify = hmac(expandLabel(this.#clientSecret, 'finished', Buffer.alloc(0), HASH_BYTES), hash)
-    const message = Buffer.concat([Buffer.from([20, 0, 0, HASH_BYTES]), verify])
-    const out = [Buffer.from([20, 3, 3, 0, 1, 1]), new Keys(this.#clientSecret).seal(22, message)]
-    const master = hmac(expandLabel(this.#handshakeSecret, 'derived', EMPTY_HASH, HASH_BYTES), ZERO)
-    this.#read = new Keys(expandLabel(master, 's ap traffic', hash, HASH_BYTES))
-    this.#write = new Keys(expandLabel(master, 'c ap traffic', hash, HASH_BYTES))
+    const { hash, empty, zero } = this.#suite
+    const hmac = (key: Buffer, data: Buffer) => createHmac(hash, key).update(data).digest()
+    const digest = this.#transcript.copy().digest()
+    const verify = hmac(this.#expand(this.#clientSecret, 'finished', Buffer.alloc(0)), digest)
+    const message = Buffer.concat([Buffer.from([20, 0, 0, verify.length]), verify])
+    const out = [
+      Buffer.from([20, 3, 3, 0, 1, 1]),
+      new Keys(this.#suite, this.#clientSecret).seal(22, message),
+    ]
+    const master = hmac(this.#expand(this.#handshakeSecret, 'derived', empty), zero)
+    this.#read = new Keys(this.#suite, this.#expand(master, 's ap traffic', digest))
+    this.#write = new Keys(this.#suite, this.#expand(master, 'c ap traffic', digest))
     this.#state = 'open'
     for (const text of this.#queued) out.push(this.#write.seal(23, Buffer.from(text, 'latin1')))
     this.#queued = []
