@@ -45,7 +45,12 @@ export function makeLab(): Lab | string {
   if (ip === undefined) return 'ip is not installed (apt install iproute2)'
   const names = { server: `digue-${process.pid}-s`, client: `digue-${process.pid}-c` }
   const run = (...args: string[]) =>
-    execFileSync(ip, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+    execFileSync(ip, args, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A listing of a full set has a line for each three of its entries.
+      maxBuffer: 64_000_000,
+    })
   const write = (side: 'server' | 'client', path: string, value: string) => {
     execFileSync(ip, ['netns', 'exec', names[side], 'tee', path], {
       input: value,
