@@ -12,7 +12,8 @@
  *
  * With that no expression can fail on a request; should one do so all the same, it does not fit.
  */
-import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js'
+import { createRequire } from 'node:module'
+import type { ASTNode, Environment, ParseResult } from '@marcbachmann/cel-js'
 import { nearest } from '#kit'
 import { CidrSet } from '#networks'
 import { TRAITS } from '#recognise'
@@ -105,33 +106,45 @@ interface MacroCall {
   readonly receiver: ASTNode
 }
 
-const environment = new Environment({
-  limits: {
-    maxAstNodes: MOST_NODES,
-    maxDepth: DEEPEST,
-    maxListElements: LONGEST_LIST,
-    maxMapEntries: 0,
-    maxCallArguments: 3,
-  },
-})
-environment.registerType('Client', { ctor: ClientFacts, fields: { ...CLIENT_FIELDS } })
-environment.registerType('Traits', {
-  ctor: TraitFacts,
-  fields: Object.fromEntries(TRAITS.map(({ name }) => [name, 'string'])),
-})
-for (const name of NAMES) environment.registerVariable(name, VARIABLES[name])
+/**
+ * The library, when there is a first rule: it is some 50 ms and megabytes for each thread, which whoever has no rules need
+ * not pay.
+ */
+const load = createRequire(import.meta.url)
+let environment: Environment | undefined
+
+function makeEnvironment(): Environment {
+  const library = load('@marcbachmann/cel-js') as typeof import('@marcbachmann/cel-js')
+  const made = new library.Environment({
+    limits: {
+      maxAstNodes: MOST_NODES,
+      maxDepth: DEEPEST,
+      maxListElements: LONGEST_LIST,
+      maxMapEntries: 0,
+      maxCallArguments: 3,
+    },
+  })
+  made.registerType('Client', { ctor: ClientFacts, fields: { ...CLIENT_FIELDS } })
+  made.registerType('Traits', {
+    ctor: TraitFacts,
+    fields: Object.fromEntries(TRAITS.map(({ name }) => [name, 'string'])),
+  })
+  for (const name of NAMES) made.registerVariable(name, VARIABLES[name])
+  // As macros, and for whatever type they are registered: the library finds macros by name and number of arguments
+  // before it knows a type, so that these stand before its own methods of the same name.
+  for (const [name, expand] of Object.entries(MACROS))
+    made.registerFunction(`Client.${name}(ast): bool`, expand, { async: false })
+  return made
+}
+
+type Test = (text: string, part: string) => boolean
 
 /**
- * A method of a text. As a macro it is given its argument unevaluated, once, and has no list of arguments to
- * be made for each request (half the time of a rule). The library finds macros by name and number of
- * arguments before it knows a type, so that these stand before its own of the same name, whatever type they
- * are registered for; the type of the receiver is looked at here.
+ * A method of a text. A macro is given its argument unevaluated, once, and has no list of arguments to be made for
+ * each request (half the time of a rule); the types are looked at here.
  */
-function textMethod(
-  name: string,
-  testOf: (argument: ASTNode) => (text: string, part: string) => boolean,
-): void {
-  const expand = ({ args, receiver }: MacroCall) => {
+function textMethod(name: string, testOf: (argument: ASTNode) => Test): (call: MacroCall) => object {
+  return ({ args, receiver }) => {
     const argument = args[0]!
     const test = testOf(argument)
     const needText = (checker: Checker, node: ASTNode, context: unknown) => {
@@ -149,35 +162,34 @@ function textMethod(
         test(evaluator.run(receiver, context) as string, evaluator.run(argument, context) as string),
     }
   }
-  environment.registerFunction(`Client.${name}(ast): bool`, expand, { async: false })
 }
 
-textMethod('startsWith', () => (text, part) => text.startsWith(part))
-textMethod('endsWith', () => (text, part) => text.endsWith(part))
-textMethod('contains', () => (text, part) => text.includes(part))
-textMethod('matches', (pattern) => {
-  const regex = regexOf(pattern)
-  return (text) => regex.test(text)
-})
+/** client.inNetwork; that nothing else stands before it, `Survey` sees to. */
+function inNetwork({ args, receiver }: MacroCall): object {
+  const networks = networksOf(args[0]!)
+  return {
+    async: false,
+    typeCheck(checker: Checker, _macro: unknown, context: unknown) {
+      checker.check(receiver, context)
+      return checker.getType('bool')
+    },
+    evaluate: (evaluator: Evaluator, _macro: unknown, context: unknown) => {
+      const { parsed } = evaluator.run(receiver, context) as ClientFacts
+      return parsed !== undefined && networks.has(parsed)
+    },
+  }
+}
 
-environment.registerFunction(
-  'Client.inNetwork(ast): bool',
-  ({ args, receiver }: MacroCall) => {
-    const networks = networksOf(args[0]!)
-    return {
-      async: false,
-      typeCheck(checker: Checker, _macro: unknown, context: unknown) {
-        checker.check(receiver, context)
-        return checker.getType('bool')
-      },
-      evaluate: (evaluator: Evaluator, _macro: unknown, context: unknown) => {
-        const { parsed } = evaluator.run(receiver, context) as ClientFacts
-        return parsed !== undefined && networks.has(parsed)
-      },
-    }
-  },
-  { async: false },
-)
+const MACROS: Readonly<Record<string, (call: MacroCall) => object>> = {
+  startsWith: textMethod('startsWith', () => (text, part) => text.startsWith(part)),
+  endsWith: textMethod('endsWith', () => (text, part) => text.endsWith(part)),
+  contains: textMethod('contains', () => (text, part) => text.includes(part)),
+  matches: textMethod('matches', (pattern) => {
+    const regex = regexOf(pattern)
+    return (text) => regex.test(text)
+  }),
+  inNetwork,
+}
 
 function regexOf(node: ASTNode): LinearRegex {
   if (node.op !== 'value' || typeof node.args !== 'string')
@@ -209,6 +221,7 @@ export function compileExpression(text: string): Expression {
     )
   let program: ParseResult
   try {
+    environment ??= makeEnvironment()
     program = environment.parse(text)
   } catch (error) {
     throw explained(error, text)

@@ -7,7 +7,7 @@
  * open costs at each character. So text × program is bounded, and what counted repetitions add to a program; the worst that was
  * found within the bounds takes 3 ms, most take microseconds (README.md).
  */
-import { RE2JS } from 're2js'
+import { createRequire } from 'node:module'
 
 /** Characters of a text that are looked at, by a program that is not large. */
 export const LONGEST_SUBJECT = 2048
@@ -18,6 +18,10 @@ const LONGEST_PATTERN = 512
 const LARGEST_PROGRAM = 128
 /** Instructions that counted repetitions may add to it. */
 const MOST_BY_COUNTING = 32
+
+/** When there is a first pattern: whoever has none need not load a megabyte. */
+const load = createRequire(import.meta.url)
+type Library = typeof import('re2js')
 
 export interface LinearRegex {
   /** True where it is found anywhere in as much of the text as is looked at. */
@@ -30,7 +34,8 @@ export function linearRegex(pattern: string): LinearRegex | { readonly fault: st
     return {
       fault: `expected a regular expression of at most ${LONGEST_PATTERN} characters, got ${pattern.length}`,
     }
-  let regex: RE2JS
+  const { RE2JS } = load('re2js') as Library
+  let regex: ReturnType<typeof RE2JS.compile>
   try {
     regex = RE2JS.compile(pattern)
   } catch (error) {
@@ -41,7 +46,7 @@ export function linearRegex(pattern: string): LinearRegex | { readonly fault: st
     return {
       fault: `expected a regular expression of at most ${LARGEST_PROGRAM} instructions, got ${size}; split it, or list words: ["a", "b"].exists(w, path.contains(w))`,
     }
-  const counted = size - sizeWithoutCounts(pattern)
+  const counted = size - sizeWithoutCounts(pattern, RE2JS)
   if (counted > MOST_BY_COUNTING)
     return {
       fault: `expected counted repetitions ({n,m}) that add at most ${MOST_BY_COUNTING} instructions, got ${counted}; write + or *, and compare size() if the length matters`,
@@ -51,9 +56,9 @@ export function linearRegex(pattern: string): LinearRegex | { readonly fault: st
 }
 
 /** 0 when that cannot be told: braces in a character class, say. Then the whole program counts. */
-function sizeWithoutCounts(pattern: string): number {
+function sizeWithoutCounts(pattern: string, engine: Library['RE2JS']): number {
   try {
-    return RE2JS.compile(pattern.replace(/\{\d+(,\d*)?\}\??/g, '')).programSize()
+    return engine.compile(pattern.replace(/\{\d+(,\d*)?\}\??/g, '')).programSize()
   } catch {
     return 0
   }

@@ -40,6 +40,9 @@ describe('what a rule may say', () => {
     ['path.endsWith(".php")', true, { target: '/x.php?a' }],
     ['path.contains("ear")', true],
     ['path.matches("^/s[a-z]+$")', true],
+    // Neither is something that JavaScript's own engine would do.
+    ['path.matches("(?i)^/SEARCH$")', true],
+    ['path.matches("(a+)+$")', false, { target: `/${'a'.repeat(2000)}!` }],
     ['path.lowerAscii() == "/a"', true, { target: '/A' }],
     ['size(path) > 100', true, { target: `/${'a'.repeat(200)}` }],
     ['query["q"] == "dikes"', true],
