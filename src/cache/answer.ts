@@ -5,7 +5,7 @@
  * is for it, and the edge writes `stored.headIn(form)`, the Age and its own lines.
  */
 import { randomUUID } from 'node:crypto'
-import { type FieldLines, fieldList, fieldValue, type RequestHead } from '#http'
+import { type FieldLines, fieldList, fieldValue, type RequestHead, storeFieldsOf } from '#http'
 import { type ByteRange, contentRange, rangesOf } from './range.ts'
 import type { Stored } from './stored.ts'
 import { ifRangeHolds, isNotModified } from './validator.ts'
@@ -25,8 +25,9 @@ const NOTHING = new Uint8Array(0)
 const BOUNDARY = `digue-${randomUUID()}`
 
 /** Neither conditions nor ranges: the answer is the whole response. */
-export function isPlain({ method, fields }: RequestHead): boolean {
-  if (method !== 'GET') return false
+export function isPlain(request: RequestHead): boolean {
+  if (request.method !== 'GET') return false
+  const fields = storeFieldsOf(request)
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i]!
     switch (name.length) {
@@ -49,7 +50,8 @@ export function serve(
   nowMs: number,
   how: { readonly status: string },
 ): Served {
-  const form = stored.formFor(codingsOf(request.fields))
+  const fields = storeFieldsOf(request)
+  const form = stored.formFor(codingsOf(fields))
   const own = ['Age', String(stored.ageS(nowMs)), 'Cache-Status', `${CACHE_NAME}; ${how.status}`]
   const { status } = stored.response
   if (status >= 200 && status < 300 && isNotModified(request, stored.validators)) {
@@ -60,10 +62,8 @@ export function serve(
     }
   }
   const range =
-    (status === 200 || status === 206) && request.method === 'GET'
-      ? fieldValue(request.fields, 'range')
-      : undefined
-  if (range !== undefined && fieldList(request.fields, 'range') === range) {
+    (status === 200 || status === 206) && request.method === 'GET' ? fieldValue(fields, 'range') : undefined
+  if (range !== undefined && fieldList(fields, 'range') === range) {
     const part = servePart(stored, request, { range, own })
     if (part !== undefined) return part
   }
@@ -102,7 +102,7 @@ function servePart(
     const within = stored.within(range)
     return within && serveOne(stored, within, own)
   }
-  const ifRange = fieldValue(request.fields, 'if-range')
+  const ifRange = fieldValue(storeFieldsOf(request), 'if-range')
   if (ifRange !== undefined && !ifRangeHolds(ifRange, stored.validators)) return undefined
   const ranges = rangesOf(range, body.byteLength)
   if (ranges === undefined) return undefined

@@ -1,5 +1,5 @@
 /** The primary key (RFC 9111 §2): scheme, host and target; and which requests have nothing to do with a cache. */
-import { equalsIgnoringCase, fieldValue, type RequestHead, upgradeProtocol } from '#http'
+import { equalsIgnoringCase, fieldValue, type RequestHead, storeFieldsOf, upgradeProtocol } from '#http'
 
 /** A longer target is relayed as it is: a key of 64 kB would be paid for by everybody else's pages. */
 const MOST_TARGET = 8192
@@ -23,7 +23,7 @@ const OVERRIDES: ReadonlySet<string> = new Set([
  */
 export function cacheKey(request: RequestHead, secure: boolean): string | undefined {
   if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
-  const { fields } = request
+  const fields = storeFieldsOf(request)
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i]!
     switch (name.length) {
@@ -57,7 +57,7 @@ export function uriKey(request: RequestHead, secure: boolean): string | undefine
 }
 
 function originOf(request: RequestHead, secure: boolean): string {
-  const host = fieldValue(request.fields, 'host')?.toLowerCase() ?? request.host
+  const host = fieldValue(storeFieldsOf(request), 'host')?.toLowerCase() ?? request.host
   return (secure ? 'https://' : 'http://') + host
 }
 

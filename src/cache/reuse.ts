@@ -1,5 +1,13 @@
 /** Which stored response may answer a request, and whether it must be validated first (RFC 9111 §4). */
-import { equalsIgnoringCase, type FieldLines, fieldList, fieldValue, type RequestHead } from '#http'
+import {
+  equalsIgnoringCase,
+  type FieldLines,
+  fieldList,
+  fieldsNamed,
+  fieldValue,
+  type RequestHead,
+  storeFieldsOf,
+} from '#http'
 import { type Directives, noDirectives, parseCacheControl } from './cache-control.ts'
 import { completionOf } from './part.ts'
 import type { Stored } from './stored.ts'
@@ -47,7 +55,7 @@ export function choose(
   nowMs: number,
   objectBytes = 0,
 ): Choice {
-  const { fields } = request
+  const fields = storeFieldsOf(request)
   const control = fieldList(fields, 'cache-control')
   const asked = control === undefined ? NO_DIRECTIVES : parseCacheControl(control)
   if (asksTheOriginOnly(fields)) return { action: 'miss', why: 'bypass' }
@@ -131,9 +139,10 @@ function takesStale({ maxStaleS }: Readonly<Directives>, ttlMs: number): boolean
  */
 function select(
   variants: readonly Stored[],
-  { fields }: RequestHead,
+  request: RequestHead,
   purpose: 'reuse' | 'emergency',
 ): Stored | undefined {
+  const fields = storeFieldsOf(request)
   let newest: Stored | undefined
   let newestVaryingMs = Number.NEGATIVE_INFINITY
   let names: string | undefined
@@ -144,32 +153,34 @@ function select(
     if (stored.varyNames !== '') newestVaryingMs = Math.max(newestVaryingMs, stored.validators.dateMs)
     if (stored.varyNames !== names) {
       names = stored.varyNames
-      variant = variantOf(response.vary, fields)
+      variant = variantOf(response.vary, fieldsNamed(response.vary, request))
     }
     if (variant !== response.variant || !suits(stored, fields)) continue
     if (newest === undefined || stored.validators.dateMs >= newest.validators.dateMs) newest = stored
   }
   if (newest === undefined) {
-    return variants.find((stored) => stored.response.purpose === purpose && isMostWanted(stored, fields))
+    return variants.find((stored) => stored.response.purpose === purpose && isMostWanted(stored, request))
   }
   return newest.varyNames === '' && newest.validators.dateMs < newestVaryingMs ? undefined : newest
 }
 
 /** Stored parts of what a request is for, the newest first. */
-function partsFor(variants: readonly Stored[], { method, fields }: RequestHead): readonly Stored[] {
-  if (method !== 'GET' || !variants.some(isPart)) return NONE
+function partsFor(variants: readonly Stored[], request: RequestHead): readonly Stored[] {
+  if (request.method !== 'GET' || !variants.some(isPart)) return NONE
   return variants
     .filter(
       (stored) =>
         isPart(stored) &&
-        variantOf(stored.response.vary, fields) === withoutPart(stored.response.variant) &&
-        suits(stored, fields),
+        variantOf(stored.response.vary, fieldsNamed(stored.response.vary, request)) ===
+          withoutPart(stored.response.variant) &&
+        suits(stored, storeFieldsOf(request)),
     )
     .sort((a, b) => b.response.receivedAtMs - a.response.receivedAtMs)
 }
 
 /** The range that is asked for lies within a part (§3.3). */
-function servesPart(stored: Stored, { fields }: RequestHead): boolean {
+function servesPart(stored: Stored, request: RequestHead): boolean {
+  const fields = storeFieldsOf(request)
   const range = fieldValue(fields, 'range')
   if (range === undefined || fieldList(fields, 'range') !== range) return false
   const ifRange = fieldValue(fields, 'if-range')
@@ -181,8 +192,8 @@ function servesPart(stored: Stored, { fields }: RequestHead): boolean {
  * Of the parts the one of which the most is there, for a request for the whole. However stale: who sends the rest says
  * by that that it is unchanged.
  */
-function completion(parts: readonly Stored[], { fields }: RequestHead, objectBytes: number) {
-  if (parts.length === 0 || fieldValue(fields, 'range') !== undefined) return undefined
+function completion(parts: readonly Stored[], request: RequestHead, objectBytes: number) {
+  if (parts.length === 0 || fieldValue(storeFieldsOf(request), 'range') !== undefined) return undefined
   let largest: { stored: Stored; conditions: FieldLines } | undefined
   for (const stored of parts) {
     if (largest !== undefined && size(stored) <= size(largest.stored)) continue
@@ -204,7 +215,8 @@ function suits(stored: Stored, fields: FieldLines): boolean {
  * It differs from what the request selects in Accept-Language only, and is in the language that the
  * request wants most: the origin could not choose better.
  */
-function isMostWanted(stored: Stored, fields: FieldLines): boolean {
+function isMostWanted(stored: Stored, request: RequestHead): boolean {
+  const fields = storeFieldsOf(request)
   const { language, response } = stored
   if (language === undefined || !response.vary.includes('accept-language') || isPart(stored)) return false
   const wanted = fieldList(fields, 'accept-language')
@@ -212,5 +224,8 @@ function isMostWanted(stored: Stored, fields: FieldLines): boolean {
   if (first === undefined || first.tag !== language || first.q === second?.q || first.q === 0) return false
   const others = response.vary.filter((name) => name !== 'accept-language')
   const line = /^accept-language(?::.*)?\n/m
-  return variantOf(others, fields) === response.variant.replace(line, '') && suits(stored, fields)
+  return (
+    variantOf(others, fieldsNamed(others, request)) === response.variant.replace(line, '') &&
+    suits(stored, fields)
+  )
 }

@@ -1,5 +1,5 @@
 /** Validators (RFC 9110 §8.8) and what is asked with them (§13). */
-import { type FieldLines, fieldList, fieldValue, type RequestHead } from '#http'
+import { type FieldLines, fieldList, fieldValue, type RequestHead, storeFieldsOf } from '#http'
 import { parseHttpDate } from './http-date.ts'
 
 /** A conditional field with more is read as far as this. */
@@ -72,9 +72,10 @@ export function conditionsOf({ etag, lastModified }: Validators): FieldLines {
  * counts only without If-None-Match, and is held against Date where there is no Last-Modified.
  */
 export function isNotModified(request: RequestHead, { etag, lastModifiedMs, dateMs }: Validators): boolean {
-  const noneMatch = fieldList(request.fields, 'if-none-match')
+  const fields = storeFieldsOf(request)
+  const noneMatch = fieldList(fields, 'if-none-match')
   if (noneMatch !== undefined) return noneMatchHolds(noneMatch, etag)
-  const since = fieldValue(request.fields, 'if-modified-since')
+  const since = fieldValue(fields, 'if-modified-since')
   if (since === undefined) return false
   const sinceMs = parseHttpDate(since, dateMs)
   return sinceMs !== undefined && (lastModifiedMs ?? dateMs) <= sinceMs

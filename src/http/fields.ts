@@ -1,5 +1,5 @@
 /** Field lines: look-up without allocating, and what may go on to the next hop (RFC 9110 §7.6.1). */
-import type { FieldLines } from './message.ts'
+import type { FieldLines, RequestHead } from './message.ts'
 
 /** `text` equals `lower`, which is in lower case, but for the case of its letters. */
 export function equalsIgnoringCase(text: string, lower: string): boolean {
@@ -50,6 +50,28 @@ export function listHas(list: string, lower: string): boolean {
     start = end + 1
   }
   return false
+}
+
+/**
+ * Field lines by which a cache decides: conditions, ranges, credentials, cookies, Cache-Control, Host, Accept-Encoding and
+ * Accept-Language, and the overrides that no key holds. Others may be among them.
+ */
+export function storeFieldsOf(request: RequestHead): FieldLines {
+  return request.storeFields ?? request.fields
+}
+
+/** What Vary names nearly always; all of `storeFieldsOf`. */
+const USUALLY_VARIED: ReadonlySet<string> = new Set([
+  'accept-encoding',
+  'accept-language',
+  'authorization',
+  'cookie',
+])
+
+/** Field lines that hold all of `names` that there are, in lower case. */
+export function fieldsNamed(names: readonly string[], request: RequestHead): FieldLines {
+  for (const name of names) if (!USUALLY_VARIED.has(name)) return request.fields
+  return storeFieldsOf(request)
 }
 
 /**

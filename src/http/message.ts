@@ -18,6 +18,10 @@ export interface RequestHead {
   readonly forwardingFields?: FieldLines
   /** Those of `fields` that recognise's `kindOf` asks for in a GET or HEAD without a body. Absent: look yourself. */
   readonly kindFields?: FieldLines
+  /** Those of `fields` that a cache looks at, but for what Vary may name besides (`storeFieldsOf`). Absent: look yourself. */
+  readonly storeFields?: FieldLines
+  /** It will wait: fields that were made when somebody asked for them are let go, and made again. */
+  release?(): void
   /** False: `text` stands in none of the field lines that go on to an origin. Absent: look yourself. */
   mayHold?(text: string): boolean
 }

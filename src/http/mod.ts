@@ -3,9 +3,11 @@ export {
   endToEndFields,
   equalsIgnoringCase,
   fieldList,
+  fieldsNamed,
   fieldValue,
   isHopByHop,
   listHas,
+  storeFieldsOf,
   upgradeProtocol,
   without,
 } from './fields.ts'

@@ -317,3 +317,59 @@ test('the fields found while scanning say what all of them would', () => {
   }
   assert.ok(forwarded > 100)
 })
+
+test('the fields for a cache are all those it decides by, as often and in the order in which they came', () => {
+  const random = randomFrom(SEED + 3)
+  const wanted = [
+    'accept-encoding',
+    'accept-language',
+    'authorization',
+    'cache-control',
+    'cookie',
+    'if-match',
+    'if-modified-since',
+    'if-none-match',
+    'if-range',
+    'if-unmodified-since',
+    'range',
+    'x-host',
+    'x-http-host-override',
+    'x-http-method',
+    'x-http-method-override',
+    'x-method-override',
+    'x-original-host',
+    'x_http_method_override',
+  ]
+  const others = [
+    'accept',
+    'user-agent',
+    'referer',
+    'sec-fetch-mode',
+    'dnt',
+    'sec-ch-ua',
+    'a',
+    'pragma',
+    'origin',
+  ]
+  const cased = (name: string) =>
+    [...name].map((letter) => (random(2) === 0 ? letter : letter.toUpperCase())).join('')
+  for (let i = 0; i < 2000; i++) {
+    const names = Array.from({ length: random(12) }, () =>
+      cased(random(2) === 0 ? wanted[random(wanted.length)]! : others[random(others.length)]!),
+    )
+    const lines = ['Host', ...names].map((name, n) => `${name}: ${n === 0 ? 'a' : n}\r\n`)
+    const text = `GET / HTTP/1.1\r\n${lines.join('')}\r\n`
+    const parse = () => parseRequestHead(Buffer.from(text), 0, text.length) as FastRequestHead
+    const head = parse()
+    const ofStore = (fields: readonly string[]) =>
+      fields.filter((_, n) => [...wanted, 'host'].includes(fields[n - (n % 2)]!.toLowerCase()))
+    const expected = ofStore(head.fields)
+    assert.deepEqual(ofStore(head.storeFields), expected, text)
+    const fresh = parse()
+    assert.deepEqual(ofStore(fresh.storeFields), expected, text)
+    assert.ok(!fresh.storeFields.some((name, n) => n % 2 === 0 && /^(sec-|user-agent|referer)/i.test(name)))
+    fresh.release()
+    assert.deepEqual(fresh.fields, head.fields)
+    assert.deepEqual(ofStore(fresh.storeFields), expected)
+  }
+})

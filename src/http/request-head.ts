@@ -55,6 +55,7 @@ export class FastRequestHead implements RequestHead {
   readonly #modeAt: number
   readonly #destAt: number
   #fields: readonly string[] | undefined = undefined
+  #storeFields: readonly string[] | undefined = undefined
 
   constructor(
     method: 'GET' | 'HEAD',
@@ -87,7 +88,16 @@ export class FastRequestHead implements RequestHead {
   }
 
   get fields(): FieldLines {
-    return (this.#fields ??= fieldLines(this.#text, this.#fieldsAt))
+    return (this.#fields ??= fieldLines(this.#text, this.#fieldsAt, false))
+  }
+
+  get storeFields(): FieldLines {
+    return (this.#storeFields ??= this.#fields ?? fieldLines(this.#text, this.#fieldsAt, true))
+  }
+
+  release(): void {
+    this.#fields = undefined
+    this.#storeFields = undefined
   }
 
   mayHold(text: string): boolean {
@@ -108,18 +118,48 @@ export class FastRequestHead implements RequestHead {
   }
 }
 
-/** All lines of a head that was parsed, up to the empty one. */
-function fieldLines(text: string, from: number): string[] {
+/** All lines of a head that was parsed, up to the empty one; or those that may be of use to a cache. */
+function fieldLines(text: string, from: number, ofStore: boolean): string[] {
   const fields: string[] = []
   for (let at = from; text.charCodeAt(at) !== 0x0d; ) {
     const colon = text.indexOf(':', at)
     const end = text.indexOf('\r', colon)
+    if (ofStore && !isOfStore(text, at, colon - at)) {
+      at = end + 2
+      continue
+    }
     let valueFrom = colon + 1
     while (isBlank(text.charCodeAt(valueFrom)) && valueFrom < end) valueFrom++
     fields.push(text.substring(at, colon), valueAt(text, valueFrom))
     at = end + 2
   }
   return fields
+}
+
+/** By first letter and length, which leaves out most of what browsers send: `storeFieldsOf` says what must be in. */
+function isOfStore(text: string, at: number, length: number): boolean {
+  switch (text.charCodeAt(at) | 0x20) {
+    // authorization; accept-encoding, accept-language
+    case 0x61:
+      return length === 13 || length === 15
+    // cookie; cache-control
+    case 0x63:
+      return length === 6 || length === 13
+    // host
+    case 0x68:
+      return length === 4
+    // if-match, if-range, if-none-match, if-modified-since, if-unmodified-since
+    case 0x69:
+      return (text.charCodeAt(at + 1) | 0x20) === 0x66
+    // range
+    case 0x72:
+      return length === 5
+    // x-http-method-override and the like
+    case 0x78:
+      return true
+    default:
+      return false
+  }
 }
 
 /** The field value that begins there, without the blanks behind it. */

@@ -22,16 +22,16 @@ import {
   uriKey,
   type Warming,
 } from '#cache'
-import type { RequestHead } from '#http'
+import { type RequestHead, storeFieldsOf } from '#http'
 import { BoundedMap } from '#kit'
-import { routeOf } from '#recognise'
 import type { Exchange } from '../exchange.ts'
-import { impersonal, isConditional, isPersonal, ownRequestFields } from '../forwarding.ts'
+import { isConditional, isPersonal } from '../forwarding.ts'
 import type { SiteRuntime } from '../house.ts'
 import { Collapsing } from './collapsing.ts'
 import { type Fill, Filling, type Fillings, type Instead, type Landing, type Plan } from './filling.ts'
 import type { LibraryHandlers, LibraryPort } from './library-port.ts'
-import { Refresher } from './refresher.ts'
+import { Refreshing } from './refreshing.ts'
+import { RewrittenHead } from './rewritten-head.ts'
 import type { Shelf } from './shelf.ts'
 import { Sights } from './sights.ts'
 import { StoredAnswer } from './stored-answer.ts'
@@ -90,13 +90,6 @@ const FAILED_KEPT = 4096
 const FAILED_MS = 1000
 /** Keys that were changed: answers may be on their way that do not know of it. */
 const OUTDATED_KEPT = 4096
-/** Twice what `Warming` knows. */
-const ASKED_KEPT = 512
-/** A page that is fresh for less is looked at so often, before `Warming` takes it for due. */
-const SOON_MS = 10_000
-const SOON_SHARE = 0.3
-const ASKED_AGAIN_MS = 2000
-
 /** RFC 9111 §5.2.1.7: what was asked for is not stored. */
 const ONLY_IF_CACHED: Instead = {
   served: {
@@ -110,14 +103,11 @@ const ONLY_IF_CACHED: Instead = {
 export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'seen' | 'learned'> {
   readonly #options: CacheDeskOptions
   readonly #collapsing: Collapsing
-  readonly #refresher: Refresher
+  readonly #refreshing: Refreshing
   readonly #sights: Sights
   readonly #rejected = new BoundedMap<string, number>(REJECTED_KEPT)
   readonly #failed = new BoundedMap<string, number>(FAILED_KEPT)
   readonly #outdatedAtMs = new BoundedMap<string, number>(OUTDATED_KEPT)
-  /** How pages were asked for that may be refreshed ahead. */
-  readonly #asked = new BoundedMap<string, RequestHead>(ASKED_KEPT)
-  readonly #askedAtMs = new WeakMap<Stored, number>()
   readonly #crowdedUntilMs = new WeakMap<SiteRuntime, number>()
   #copyBytes = 0
 
@@ -132,7 +122,15 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
       count,
       nowMs,
     })
-    this.#refresher = new Refresher({ nowMs: options.monotonicMs, count })
+    this.#refreshing = new Refreshing({
+      shelf: options.shelf,
+      siteOf: options.siteOf,
+      begin: (key) => this.#collapsing.begin(key),
+      fillings: this,
+      count,
+      nowMs,
+      monotonicMs: options.monotonicMs,
+    })
     this.#sights = new Sights({
       parametersOf: (site) => options.siteOf(site).parameters,
       tell: (sight) => library.seen(sight),
@@ -147,7 +145,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const { head, site } = exchange
     exchange.fill = undefined
     if (exchange.carrier.serve === undefined) return false
-    if (!site.config.cache.enabled || site.config.mode === 'observe') return false
+    if (!isOn(site)) return false
     if (!isSafe(head.method)) {
       exchange.fill = this.#unsafe(exchange)
       return false
@@ -159,6 +157,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
 
   /** It stands in the gate's line: what it wants may land meanwhile. */
   queued(exchange: Exchange): void {
+    exchange.head.release?.()
     const plan = leaderPlan(exchange)
     if (plan !== undefined) this.#collapsing.queued(exchange, plan.key)
   }
@@ -185,13 +184,18 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     if (fill.flight !== undefined || !this.#collapsing.mayFollow(exchange)) return true
     host.returnPermit(exchange)
     // Landed in this very moment, in another thread.
-    if (!this.#collapsing.follow(exchange, key)) host.decideAgain(exchange)
+    if (!this.#follow(exchange, key)) host.decideAgain(exchange)
     return false
+  }
+
+  /** Refreshes what visitors will want next: about once a second, in one thread. `spareRatio`: of the origin's capacity. */
+  warm(site: SiteRuntime, spareRatio: number): void {
+    if (isOn(site)) this.#refreshing.warm(site, spareRatio)
   }
 
   tick(): void {
     this.#collapsing.tick()
-    this.#refresher.tick()
+    this.#refreshing.tick()
   }
 
   // What the library tells.
@@ -282,7 +286,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const { key } = plan
     const now = this.nowMs()
     if (how === 'rejected' && plan.leads)
-      this.#rejected.set(isPersonal(plan.request.fields) ? personally(key) : key, now + REJECTED_MS)
+      this.#rejected.set(isPersonal(storeFieldsOf(plan.request)) ? personally(key) : key, now + REJECTED_MS)
     else if (how === 'failed') this.#failed.set(key, now + FAILED_MS)
     else if (how === 'stored') this.#rejected.delete(key)
     if (flight !== undefined) this.#collapsing.landed(flight, how === 'stored')
@@ -296,8 +300,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const choice = choose(shelf.get(key), head, this.nowMs(), rules.objectBytes)
     switch (choice.action) {
       case 'serve':
-        if (choice.ttlMs < Math.max(SOON_MS, SOON_SHARE * choice.stored.lifetime.ms))
-          this.#noteAsked(key, head, choice.stored)
+        this.#refreshing.asked(head, choice)
         this.#serve(exchange, head, choice.stored, 'hit')
         return true
       case 'refuse':
@@ -325,9 +328,9 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const mayLead =
       head.method === 'GET' &&
       why !== 'bypass' &&
-      !isConditional(head.fields) &&
+      !isConditional(storeFieldsOf(head)) &&
       !this.#wasRejected(key, head)
-    if (mayLead && this.#collapsing.follow(exchange, key)) return true
+    if (mayLead && this.#follow(exchange, key)) return true
     this.#plan(exchange, {
       key,
       site,
@@ -352,17 +355,6 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
         ? undefined
         : new Filling({ key, site, request: head, rules, forwarded: 'method', leads: false }, this)
     return new UnsafeFill(head, secure, (stale) => this.#change(stale), page)
-  }
-
-  /**
-   * It may be due soon: asked for as a visitor does now. Not as whoever brought it here, which may have been another
-   * thread, or somebody whose odd fields would come to the origin again and again.
-   */
-  #noteAsked(key: string, head: RequestHead, stored: Stored): void {
-    const nowMs = this.nowMs()
-    if (nowMs - (this.#askedAtMs.get(stored) ?? 0) < ASKED_AGAIN_MS) return
-    this.#askedAtMs.set(stored, nowMs)
-    this.#asked.set(key, impersonalHead(head))
   }
 
   /** An unsafe request has changed it. */
@@ -394,13 +386,19 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     }
     const hasFailed = this.#hasFailed(key)
     if (choice.whileRevalidate || (ifError && (hasFailed || isOverloaded(site)))) {
-      if (!hasFailed) this.#refresh(plan, exchange.route)
+      if (!hasFailed) this.#refreshing.start(plan, exchange.route)
       this.#serve(exchange, head, stored, 'hit; detail=stale')
       return true
     }
-    if (plan.leads && this.#collapsing.follow(exchange, key)) return true
+    if (plan.leads && this.#follow(exchange, key)) return true
     this.#plan(exchange, plan)
     return false
+  }
+
+  #follow(exchange: Exchange, key: string): boolean {
+    if (!this.#collapsing.follow(exchange, key)) return false
+    exchange.head.release?.()
+    return true
   }
 
   #isCrowded(site: SiteRuntime): boolean {
@@ -432,55 +430,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     const target = this.#options.siteOf(site).parameters.stripped(head.target)
     if (target === undefined) return undefined
     this.count('cache-parameters-passed-over')
-    const { method, version, host, fields } = head
-    return { method, target, version, host, fields }
-  }
-
-  /** Behind the back of whoever is served meanwhile, or ahead of time. */
-  #refresh(plan: Plan, route: string): void {
-    const { vary } = plan.validates!.response
-    // What is somebody's own is not asked for on nobody's behalf.
-    if (vary.includes('cookie') || vary.includes('authorization')) return
-    if (!this.#refresher.hasRoom) return
-    const flight = this.#collapsing.begin(plan.key)
-    if (flight === undefined) return
-    const { site } = plan
-    const request = impersonalHead(plan.request)
-    const fields = ownRequestFields(request, site.config, plan.key.startsWith('https:'))
-    const filling = new Filling({ ...plan, request, leads: true }, this)
-    filling.flight = flight
-    this.#refresher.start({ site, target: request.target, route, fields }, filling)
-  }
-
-  /** Refreshes what visitors will want next: about once a second, in one thread. `spareRatio`: of the origin's capacity. */
-  warm(site: SiteRuntime, spareRatio: number): void {
-    if (!site.config.cache.enabled || site.config.mode === 'observe') return
-    const { rules, warming } = this.#options.siteOf(site)
-    const nowMs = this.nowMs()
-    const newestOf = (key: string) => this.#options.shelf.get(key).at(-1)
-    const freshnessOf = (key: string) => {
-      const stored = newestOf(key)
-      return stored && { leftMs: stored.ttlMs(nowMs), lifetimeMs: stored.lifetime.ms }
-    }
-    for (const key of warming.due(nowMs, freshnessOf, { isArmed: false, spareRatio })) {
-      const request = this.#asked.get(key)
-      const stored = newestOf(key)!
-      // Asked for by nobody since it is due: whose request would it be?
-      if (request === undefined || stored.response.purpose !== 'reuse') continue
-      this.count('cache-warmed')
-      const { conditions } = stored
-      const plan = {
-        key,
-        site,
-        request,
-        rules,
-        forwarded: 'stale',
-        validates: stored,
-        conditions,
-        leads: true,
-      }
-      this.#refresh(plan, routeOf('GET', request.target))
-    }
+    return new RewrittenHead(head, target)
   }
 
   #isFresh({ key, request }: Plan): boolean {
@@ -491,7 +441,7 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   #wasRejected(key: string, head: RequestHead): boolean {
     const nowMs = this.nowMs()
     if ((this.#rejected.get(key) ?? 0) > nowMs) return true
-    return isPersonal(head.fields) && (this.#rejected.get(personally(key)) ?? 0) > nowMs
+    return isPersonal(storeFieldsOf(head)) && (this.#rejected.get(personally(key)) ?? 0) > nowMs
   }
 
   #hasFailed(key: string): boolean {
@@ -499,13 +449,13 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
   }
 }
 
-function impersonalHead({ target, version, host, fields }: RequestHead): RequestHead {
-  return { method: 'GET', target, version, host, fields: impersonal(fields) }
-}
-
 /** Of a page that cannot be stored for whoever brings cookies or credentials: strangers may share it all the same. */
 function personally(key: string): string {
   return `${key}\n`
+}
+
+function isOn({ config }: SiteRuntime): boolean {
+  return config.cache.enabled && config.mode !== 'observe'
 }
 
 function leaderPlan({ fill }: Exchange): Plan | undefined {

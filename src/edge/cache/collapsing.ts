@@ -51,7 +51,7 @@ export class Collapsing {
   readonly #options: CollapsingOptions
   readonly #flying = new Map<string, Flight>()
   /** Who stands in the gate's line, by what it wants. */
-  readonly #inLine = new Map<string, Set<Exchange>>()
+  readonly #inLine = new Map<string, Exchange | Set<Exchange>>()
   #lookedAtMs = 0
 
   constructor(options: CollapsingOptions) {
@@ -91,13 +91,16 @@ export class Collapsing {
   /** It stands in the gate's line for this. */
   queued(exchange: Exchange, key: string): void {
     const others = this.#inLine.get(key)
-    if (others === undefined) this.#inLine.set(key, new Set([exchange]))
-    else others.add(exchange)
+    // In a flood of random targets there is one for each, and a set would be larger than what is in it.
+    if (others === undefined) this.#inLine.set(key, exchange)
+    else if (others instanceof Set) others.add(exchange)
+    else this.#inLine.set(key, new Set([others, exchange]))
   }
 
   unqueued(exchange: Exchange, key: string): void {
     const others = this.#inLine.get(key)
-    if (others?.delete(exchange) === true && others.size === 0) this.#inLine.delete(key)
+    if (others === exchange || (others instanceof Set && others.delete(exchange) && others.size === 0))
+      this.#inLine.delete(key)
   }
 
   /** The head of its answer has come, and the body will be stored. */
@@ -168,9 +171,9 @@ export class Collapsing {
   #serveLine(key: string): void {
     const waiting = this.#inLine.get(key)
     if (waiting === undefined) return
-    for (const exchange of [...waiting]) {
+    for (const exchange of waiting instanceof Set ? [...waiting] : [waiting]) {
       // Whoever leaves the line may make room for the next, who is then admitted and in it no more.
-      if (!waiting.has(exchange)) continue
+      if (waiting instanceof Set && !waiting.has(exchange)) continue
       this.#options.leaveLine(exchange)
       if (!exchange.ended) this.#options.again(exchange)
     }

@@ -20,7 +20,7 @@ import {
   storability,
 } from '#cache'
 import { mayHoldOurs } from '#challenge'
-import { endToEndFields, type FieldLines, fieldList, type RequestHead } from '#http'
+import { endToEndFields, type FieldLines, fieldList, type RequestHead, storeFieldsOf } from '#http'
 import { isConditional, isPersonal } from '../forwarding.ts'
 import type { SiteRuntime } from '../house.ts'
 import type { Flight } from './collapsing.ts'
@@ -213,7 +213,8 @@ export class Filling implements Fill {
     }
     const times = { requestedAtMs: this.#requestedAtMs, receivedAtMs: this.#receivedAtMs }
     // What a client's Connection names never came to the origin: an answer does not vary on it.
-    const request = { ...plan.request, fields: endToEndFields(plan.request.fields) }
+    const { method, target, version, host } = plan.request
+    const request = { method, target, version, host, fields: endToEndFields(plan.request.fields) }
     if (hasCookieLikeOurs(request)) return this.#reject(status, 'unkeyed-field')
     const may = storability(request, response, times, plan.rules)
     if (!may.store) return this.#reject(status, may.reason)
@@ -404,7 +405,7 @@ function hasCookieLikeOurs({ fields }: RequestHead): boolean {
 
 /** The client's own conditions and ranges went to the origin. */
 function isPartial({ request, conditions }: Plan): boolean {
-  return conditions === undefined && isConditional(request.fields)
+  return conditions === undefined && isConditional(storeFieldsOf(request))
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What calm weather shows of pages: their bodies, by which it is learned which parameters change them. */
 import { hash } from 'node:crypto'
 import { codingsOf, type Parameters, type StoredResponse } from '#cache'
-import type { RequestHead } from '#http'
+import { type RequestHead, storeFieldsOf } from '#http'
 import { isPersonal } from '../forwarding.ts'
 import type { SiteRuntime } from '../house.ts'
 import type { Plan } from './filling.ts'
@@ -31,7 +31,7 @@ export class Sights {
 
   /** The origin's answer, stored or not. */
   answered({ site, request }: Plan, status: number, response: StoredResponse | undefined): void {
-    if (!site.gate.learning || request.method !== 'GET' || isPersonal(request.fields)) return
+    if (!site.gate.learning || request.method !== 'GET' || isPersonal(storeFieldsOf(request))) return
     // What is not stored may be another page each time: it is none that another may stand for.
     if (response === undefined) this.#sight(site, request, status, `not stored ${++this.#unstored}`)
     else if (isComparable(response)) this.#sight(site, request, status, digestOf(response.body))
@@ -44,12 +44,14 @@ export class Sights {
     const nowMs = this.#options.nowMs()
     if (nowMs - (this.#seenAtMs.get(body) ?? 0) < SEEN_AGAIN_MS) return
     this.#seenAtMs.set(body, nowMs)
-    if (!isPersonal(head.fields) && isComparable(response)) this.#sight(site, head, status, digestOf(body))
+    if (!isPersonal(storeFieldsOf(head)) && isComparable(response))
+      this.#sight(site, head, status, digestOf(body))
   }
 
-  #sight(site: SiteRuntime, { target, fields, host }: RequestHead, status: number, digest: string): void {
+  #sight(site: SiteRuntime, head: RequestHead, status: number, digest: string): void {
+    const { target, host } = head
     const { parametersOf, tell, nowMs } = this.#options
-    const { br, gzip } = codingsOf(fields)
+    const { br, gzip } = codingsOf(storeFieldsOf(head))
     const atMs = nowMs()
     const variant = `${host} ${br} ${gzip}`
     parametersOf(site).learn(target, digest, status, atMs, variant)

@@ -1,6 +1,6 @@
 /** A stored response on its way to a client. */
 import { codingsOf, isPlain, type Served, type Stored, serve } from '#cache'
-import type { RequestHead } from '#http'
+import { type RequestHead, storeFieldsOf } from '#http'
 import type { Instead, Written } from './filling.ts'
 
 /** What was stored, made into an answer when it is asked for in that form. */
@@ -25,7 +25,7 @@ export class StoredAnswer implements Instead {
 }
 
 function writtenOf(stored: Stored, head: RequestHead, nowMs: number, status: string): Written {
-  const form = stored.formFor(codingsOf(head.fields))
+  const form = stored.formFor(codingsOf(storeFieldsOf(head)))
   return {
     status: stored.response.status,
     head: stored.headIn(form),
