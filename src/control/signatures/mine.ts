@@ -46,6 +46,8 @@ const LEAST_NEW_SHARE = 0.02
 const LEAST_NEW = 10
 /** Sets that cover nearly as many are judged by how few visitors they touch. */
 const NEARLY = 0.9
+/** A set of whose clients so many fit what was withdrawn is the same in other words. */
+const SAME_CLIENTS = 0.5
 const LEAST_WITNESSES = 3
 const MOST_PROVEN_SHARE = 0.01
 const MOST_REGULAR_SHARE = 0.1
@@ -65,7 +67,7 @@ const MOST_SETS = 512
 const MOST_HELD_BACK = 8
 
 /** Why a set is not published. */
-export type HeldBackWhy = 'visitors' | 'proven' | 'regulars' | 'withdrawn' | 'forbidden'
+export type HeldBackWhy = 'visitors' | 'proven' | 'regulars' | 'withdrawn'
 
 /** Terms with what is known of them. */
 export interface ContrastSet {
@@ -106,8 +108,8 @@ export interface Mined {
 export interface MiningOptions {
   /** This client was here in calm weather with the same program. */
   readonly isRegular: (client: CurrentClient) => boolean
-  /** What must not be published, and why. */
-  readonly refused?: (terms: readonly Term[]) => 'withdrawn' | 'forbidden' | undefined
+  /** This client fits what was withdrawn just now: other words for the same clients are no better. */
+  readonly isWithdrawn?: (client: CurrentClient) => boolean
   /** Already in force: it stays when it is as good as another. */
   readonly isInForce?: (terms: readonly Term[]) => boolean
 }
@@ -297,10 +299,11 @@ class Miner {
     const covered = new BitSet(size)
     const found: (Candidate & FoundSet)[] = []
     const leastNew = Math.max(LEAST_NEW, Math.ceil(size * LEAST_NEW_SHARE))
+    const withdrawn = this.#withdrawnClients()
     let left = this.#candidates.filter((candidate) => {
-      const why = this.#options.refused?.(candidate.terms)
-      if (why !== undefined) this.#hold(candidate, why)
-      return why === undefined
+      const isSame = candidate.bits.countAnd(withdrawn) >= SAME_CLIENTS * candidate.fits
+      if (isSame) this.#hold(candidate, 'withdrawn')
+      return !isSame
     })
     while (found.length < MOST_SIGNATURES && covered.count < ENOUGH_COVERED * all.count) {
       const gains = left
@@ -323,6 +326,14 @@ class Miner {
       .filter(({ why }) => why === 'proven' || why === 'regulars')
       .map(({ terms }) => terms)
     return { found, heldBack, refuted, clients: size, covered: covered.count, leftOut: this.#leftOut }
+  }
+
+  #withdrawnClients(): BitSet {
+    const bits = new BitSet(this.#clients.length)
+    const { isWithdrawn } = this.#options
+    if (isWithdrawn !== undefined)
+      for (const [i, client] of this.#clients.entries()) if (isWithdrawn(client)) bits.add(i)
+    return bits
   }
 
   /** Undefined when the set fits those who are visitors, and is held back. */

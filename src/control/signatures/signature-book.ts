@@ -3,7 +3,7 @@
  *
  *   mined ──▶ in force ──60 s without support──▶ gone
  *               │  ├── touches > 1 % of proven requests ──▶ withdrawn, for ten minutes
- *               │  └── forbid ──▶ never again, until released
+ *               │  └── forbid ──▶ never again, nor other words for the same clients, until released
  *               └─ pin ──▶ pinned: stays for 24 h (pin again to renew), may price, make wait or refuse
  *
  * Told the time like the brain; give it each report's samples (`take`) and tallies (`weigh`), and call `tick`
@@ -134,13 +134,17 @@ interface Entry {
   provenNow: number
   /** When clients were last asked whether they fit. */
   seenAtMs: number
+  /** When it ends unless clients go on showing it; edges are told twice a minute. */
+  untilMs: number
 }
 
 export class SignatureBook {
   baseline: TraitBaseline
   readonly #window: CurrentWindow
   readonly #entries = new Map<string, Entry>()
-  readonly #withdrawn = new BoundedMap<string, number>(MAX_WITHDRAWN)
+  readonly #withdrawn = new BoundedMap<string, { readonly terms: readonly Term[]; readonly untilMs: number }>(
+    MAX_WITHDRAWN,
+  )
   readonly #forbidden = new Map<string, Forbidden>()
   #heldBack: HeldBack[] = []
   #heldBackAtMs = Number.NEGATIVE_INFINITY
@@ -239,7 +243,8 @@ export class SignatureBook {
     const entry = this.#entries.get(id)
     if (entry === undefined) return this.#pinHeldBack(id, nowMs)
     if (!entry.signature.isPinned) this.#needRoomForPin()
-    entry.signature = { ...entry.signature, isPinned: true, expiresAtMs: nowMs + PIN_MS }
+    entry.untilMs = nowMs + PIN_MS
+    entry.signature = { ...entry.signature, isPinned: true, expiresAtMs: entry.untilMs }
     this.#publish()
     return entry.signature
   }
@@ -283,11 +288,12 @@ export class SignatureBook {
     const wasForbidden = this.#forbidden.delete(id)
     const entry = this.#entries.get(id)
     if (entry?.signature.isPinned !== true) return wasForbidden
+    entry.untilMs = nowMs + EXPIRY_MS
     entry.signature = {
       ...entry.signature,
       isPinned: false,
       effect: 'weight',
-      expiresAtMs: nowMs + EXPIRY_MS,
+      expiresAtMs: entry.untilMs,
     }
     this.#publish()
     return true
@@ -362,12 +368,12 @@ export class SignatureBook {
 
   /** The operator may overrule what Digue held back, knowing what it would touch. */
   #pinHeldBack(id: string, nowMs: number): Signature {
-    const held = this.#heldBack.find((one) => one.id === id)
-    if (held === undefined) throw unknownSignature(id)
     if (this.#forbidden.has(id))
       throw new SignatureWishError(
-        `${id} is forbidden; \`digue signatures release ${id}\` lifts that, then it can be pinned`,
+        `${id} is forbidden; \`digue signatures release ${id}\` lifts that, then it can be pinned once it is seen`,
       )
+    const held = this.#heldBack.find((one) => one.id === id)
+    if (held === undefined) throw unknownSignature(id)
     this.#needRoomForPin()
     const signature: Signature = {
       id,
@@ -392,45 +398,52 @@ export class SignatureBook {
 
   #expire(nowMs: number): boolean {
     let changed = false
-    for (const [id, { signature }] of this.#entries)
-      if (signature.expiresAtMs <= nowMs) changed = this.#entries.delete(id) || changed
+    for (const [id, { untilMs }] of this.#entries)
+      if (untilMs <= nowMs) changed = this.#entries.delete(id) || changed
     return changed
   }
 
-  /** Those that enough clients still show stay. True when somebody should hear of a new expiry. */
+  /** Those that enough clients still show stay. True when edges should hear of a later end. */
   #renew(clients: readonly CurrentClient[], nowMs: number): boolean {
     let changed = false
     const least = Math.max(LEAST_FITTING, Math.ceil(clients.length * LEAST_SUPPORT))
     for (const entry of this.#entries.values()) {
-      const { signature } = entry
       const sinceMs = nowMs - entry.seenAtMs
-      if (sinceMs < RENEW_EVERY_MS && sinceMs >= 0) continue
-      entry.seenAtMs = nowMs
-      const fits = clients.filter((client) => this.#fits(signature.terms, client)).length
-      if (fits < least) continue
-      const support = fits / clients.length
-      // Edges are told twice in a signature's life, not twice a second.
-      const isOld = signature.expiresAtMs - nowMs < EXPIRY_MS / 2
-      if (signature.isPinned) entry.signature = { ...signature, support }
-      else if (isOld) entry.signature = { ...signature, support, expiresAtMs: nowMs + EXPIRY_MS }
-      else entry.signature = { ...signature, support }
-      changed ||= isOld && !signature.isPinned
+      if (sinceMs >= RENEW_EVERY_MS || sinceMs < 0) {
+        entry.seenAtMs = nowMs
+        const { terms, isPinned } = entry.signature
+        const fits = clients.filter((client) => this.#fits(terms, client)).length
+        entry.signature = { ...entry.signature, support: fits / Math.max(1, clients.length) }
+        if (fits >= least && !isPinned) entry.untilMs = nowMs + EXPIRY_MS
+      }
+      const { signature, untilMs } = entry
+      if (signature.expiresAtMs >= untilMs || signature.expiresAtMs - nowMs >= EXPIRY_MS / 2) continue
+      entry.signature = { ...signature, expiresAtMs: untilMs }
+      changed = true
     }
     return changed
   }
 
   #fits(terms: readonly Term[], { traits }: CurrentClient): boolean {
+    const view = this.baseline.view()
     return terms.every(({ trait, value }) => {
-      const shown = traits[COLUMN[trait]] ?? ''
-      if (value !== UNFAMILIAR) return shown === value && (value !== '' || CAN_BE_ABSENT[COLUMN[trait]]!)
-      return shown !== '' && this.#published.familiar[trait]?.includes(shown) === false
+      const column = COLUMN[trait]
+      const shown = traits[column] ?? ''
+      if (value !== UNFAMILIAR) return shown === value && (value !== '' || CAN_BE_ABSENT[column]!)
+      return view.canBeUnfamiliar(column) && !view.isFamiliar(column, shown)
     })
   }
 
   #mine(clients: readonly CurrentClient[], nowMs: number): boolean {
-    const mined = mine(clients, this.baseline.view(), {
+    const forbidden = this.#fitting([...this.#forbidden.values()].map(({ terms }) => terms))
+    const withdrawn = this.#fitting(
+      [...this.#withdrawn.values()].filter(({ untilMs }) => untilMs > nowMs).map(({ terms }) => terms),
+    )
+    // Whom the operator wants left alone is no part of any flood, by whatever words.
+    const others = clients.filter((client) => !forbidden(client))
+    const mined = mine(others, this.baseline.view(), {
       isRegular: (client) => this.baseline.isRegular(client),
-      refused: (terms) => this.#refused(signatureId(terms), nowMs),
+      isWithdrawn: withdrawn,
       isInForce: (terms) => this.#entries.has(signatureId(terms)),
     })
     this.#leftOut += mined.leftOut
@@ -447,44 +460,46 @@ export class SignatureBook {
       const id = signatureId(found.terms)
       const entry = this.#entries.get(id)
       if (entry?.signature.isPinned) continue
-      if (entry === undefined && !this.#makeRoom()) {
-        this.#leftOut++
+      if (entry !== undefined) {
+        const { publishedAtMs, expiresAtMs } = entry.signature
+        entry.signature = { ...signatureOf(id, found, publishedAtMs, nowMs), expiresAtMs }
+        entry.seenAtMs = nowMs
+        entry.untilMs = nowMs + EXPIRY_MS
         continue
       }
-      if (entry === undefined) this.#entries.set(id, newEntry(signatureOf(id, found, nowMs, nowMs), nowMs))
-      else {
-        const isOld = entry.signature.expiresAtMs - nowMs < EXPIRY_MS / 2
-        const { publishedAtMs, expiresAtMs } = entry.signature
-        entry.signature = {
-          ...signatureOf(id, found, publishedAtMs, nowMs),
-          ...(isOld ? {} : { expiresAtMs }),
-        }
-        entry.seenAtMs = nowMs
-        if (!isOld) continue
-      }
+      this.#makeRoom()
+      this.#entries.set(id, newEntry(signatureOf(id, found, nowMs, nowMs), nowMs))
       changed = true
     }
     return changed
   }
 
+  /** Whether a client fits one of several sets. */
+  #fitting(sets: readonly (readonly Term[])[]): (client: CurrentClient) => boolean {
+    if (sets.length === 0) return () => false
+    const view = this.baseline.view()
+    const familiar: Partial<Record<string, readonly string[]>> = {}
+    for (const { name } of TRAITS) familiar[name] = view.familiar(name) ?? []
+    const matcher = new SignatureMatcher({
+      signatures: sets.map((terms) => ({ ...NO_FIGURES, id: '', terms })),
+      familiar,
+    })
+    return ({ traits }) => matcher.match(traits) !== undefined
+  }
+
   #withdraw(id: string, nowMs: number): void {
+    const { terms } = this.#entries.get(id)!.signature
     this.#entries.delete(id)
-    this.#withdrawn.set(id, nowMs + WITHDRAWN_MS)
+    this.#withdrawn.set(id, { terms, untilMs: nowMs + WITHDRAWN_MS })
     this.#withdrawals++
   }
 
   /** Sixteen that were mined; the one that is nearest to its end goes for a newer. */
-  #makeRoom(): boolean {
+  #makeRoom(): void {
     const mined = [...this.#entries.values()].filter(({ signature }) => !signature.isPinned)
-    if (mined.length < MOST_SIGNATURES) return true
-    const oldest = mined.reduce((a, b) => (a.signature.expiresAtMs <= b.signature.expiresAtMs ? a : b))
-    return this.#entries.delete(oldest.signature.id)
-  }
-
-  #refused(id: string, nowMs: number): 'withdrawn' | 'forbidden' | undefined {
-    if (this.#forbidden.has(id)) return 'forbidden'
-    const untilMs = this.#withdrawn.get(id)
-    return untilMs !== undefined && untilMs > nowMs ? 'withdrawn' : undefined
+    if (mined.length < MOST_SIGNATURES) return
+    const oldest = mined.reduce((a, b) => (a.untilMs <= b.untilMs ? a : b))
+    this.#entries.delete(oldest.signature.id)
   }
 
   #publish(): void {
@@ -512,8 +527,29 @@ export function unknownSignature(id: string): SignatureWishError {
   )
 }
 
+const NO_FIGURES: Omit<Signature, 'id' | 'terms'> = {
+  effect: 'weight',
+  isPinned: false,
+  publishedAtMs: 0,
+  expiresAtMs: 0,
+  support: 0,
+  baseline: 0,
+  baselineAtMost: 0,
+  lift: 0,
+  visitors: 0,
+  reason: '',
+}
+
 function newEntry(signature: Signature, nowMs: number): Entry {
-  return { signature, requests: 0, proven: 0, requestsNow: 0, provenNow: 0, seenAtMs: nowMs }
+  return {
+    signature,
+    requests: 0,
+    proven: 0,
+    requestsNow: 0,
+    provenNow: 0,
+    seenAtMs: nowMs,
+    untilMs: signature.expiresAtMs,
+  }
 }
 
 function signatureOf(id: string, found: FoundSet, publishedAtMs: number, nowMs: number): Signature {

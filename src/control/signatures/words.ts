@@ -34,9 +34,7 @@ export function heldBackText(held: HeldBackSet): string {
     case 'regulars':
       return `Held back: ${witnesses} of the ${witnessesOf} clients that fit were here in calm weather with the same program.`
     case 'withdrawn':
-      return 'Held back: while it was in force it touched more than 1 % of the requests of those who have shown effort or history.'
-    case 'forbidden':
-      return 'Held back: you have forbidden it; `digue signatures release` lifts that.'
+      return 'Held back: it, or other words for the same clients, touched more than 1 % of the requests of those who have shown effort or history, within the last ten minutes.'
     default:
       why satisfies never
       return ''
