@@ -118,6 +118,9 @@ const CASES: readonly (readonly [text: string, value: string, engine: string])[]
   ['SomeApp/14 CFNetwork/1390 Darwin/22.0.0', 'SomeApp CFNetwork Darwin', ''],
   // What only a flood would say stays to be seen.
   ['FloodBot 3000', 'bot:FloodBot', ''],
+  ['Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)', 'bot:AhrefsBot', ''],
+  ['Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)', 'bot:Slackbot-LinkExpanding', ''],
+  [`${'a'.repeat(400)}bot${'b'.repeat(90)}`, 'bot:{x}', ''],
   ['Mozilla/5.0 Thunder/1.0', 'Mozilla Thunder', ''],
   [chrome(WINDOWS, '120.0.0.0', 'Safari/537.36 Thunder/1.0'), 'Chrome/Windows+Thunder', ''],
   ['Mozilla/5.0', 'Mozilla', ''],

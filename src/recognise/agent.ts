@@ -56,11 +56,11 @@ const FIREFOX =
 const SAFARI =
   /^Mozilla\/5\.0 \(((?:Macintosh|iPhone|iPad|iPod)[^()]{0,120})\) AppleWebKit\/[\d.]{1,16} \(KHTML, like Gecko\) Version\/(\d{1,4})[\d.]{0,8} (?:Mobile\/\w{1,12} )?Safari\/[\d.]{1,16}$/
 
-/** The first finds out cheaply whether the second may. */
-const MAY_BE_BOT =
-  /bot|crawl|spider|slurp|externalhit|preview|archiver|monitor|scanner|checker|fetcher|lighthouse/i
-const BOT =
-  /([A-Za-z][\w.-]{0,24})?(?:bot|crawl|spider|slurp|externalhit|preview|archiver|monitor|scanner|checker|fetcher|lighthouse)[a-z]{0,6}(?![a-z])[\w-]{0,12}/i
+/** What robots' names hold, but for the case of the first letter. */
+const BOT_PARTS =
+  'bot Bot BOT rawl pider lurp xternalhit review rchiver onitor canner hecker etcher ighthouse'.split(' ')
+/** Of a name, on either side of what makes it a robot's. */
+const BOT_REACH = 20
 
 /** Products that name a browser built on another's engine, by brand. */
 const BRANDS = new Map<string, string>()
@@ -190,31 +190,56 @@ function isImpossibleFirefox(platform: string, major: number, rv: number, gecko:
 
 /** What is none of the three in their own words. */
 function otherValue(text: string): string {
-  // Cubot is a telephone maker, not a robot.
-  const bot = MAY_BE_BOT.test(text) ? BOT.exec(text.replace(/cubot/gi, '')) : null
-  if (bot !== null) return `bot:${bot[0].slice(0, LONGEST_PRODUCT)}`
+  const bot = botIn(text)
+  if (bot !== '') return `bot:${bot}`
   const products = productsOf(text)
   if (products[0] !== 'Mozilla')
     return products.length === 0 ? '{x}' : products.slice(0, MOST_PRODUCTS).join(' ')
-  if (/\bMSIE |Trident\//.test(text)) return `IE/${systemOf(text)}`
+  if (text.includes('MSIE ') || text.includes('Trident/')) return `IE/${systemOf(text)}`
   const system = systemOf(text)
   const extra = products.filter((product) => !COMMON.has(product))
   for (const product of extra) {
     const brand = BRANDS.get(product) ?? (product.startsWith('musical_ly') ? 'TikTok' : undefined)
     if (brand !== undefined) return `${brand}/${system}`
   }
-  if (/\[FB(?:AN|_IAB)/.test(text)) return `Facebook/${system}`
-  const base = /; wv\)/.test(text)
+  if (text.includes('[FBAN') || text.includes('[FB_IAB')) return `Facebook/${system}`
+  const base = text.includes('; wv)')
     ? 'WebView'
-    : /\bChrome\/\d/.test(text)
+    : text.includes(' Chrome/')
       ? 'Chrome'
-      : /\bFirefox\/\d/.test(text)
+      : text.includes(' Firefox/')
         ? 'Firefox'
-        : /\bAppleWebKit\/\d/.test(text)
+        : text.includes(' AppleWebKit/')
           ? 'WebKit'
           : undefined
   if (base === undefined) return ['Mozilla', ...extra.slice(0, MOST_PRODUCTS - 1)].join(' ')
   return extra.length === 0 ? `${base}/${system}` : `${base}/${system}+${extra[0]}`
+}
+
+/**
+ * The first name that makes a robot of it; '' for none. Not a pattern: a text of letters alone would make it try
+ * each of them.
+ */
+function botIn(text: string): string {
+  let at = text.length
+  for (const part of BOT_PARTS) {
+    const here = text.indexOf(part)
+    if (here !== -1 && here < at) at = here
+  }
+  if (at === text.length) return ''
+  let start = at
+  while (start > 0 && at - start < BOT_REACH && isNamePart(text.charCodeAt(start - 1))) start--
+  let end = at
+  while (end < text.length && end - at < BOT_REACH && isNamePart(text.charCodeAt(end))) end++
+  const name = text.slice(start, end)
+  // A maker of telephones.
+  if (/^cubot/i.test(name)) return ''
+  return looksDrawn(name) ? '{x}' : name
+}
+
+/** A letter, a digit, `-` or `_`. */
+function isNamePart(c: number): boolean {
+  return (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c === 0x2d || c === 0x5f
 }
 
 /** Names of products (RFC 9110 §10.1.5) without versions and comments, at most eight; a drawn one is {x}. */

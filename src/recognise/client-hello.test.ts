@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { type ConnectionOptions, connect } from 'node:tls'
 import fc from 'fast-check'
 import { type ClientHello, LARGEST_HELLO_BYTES, parseClientHello } from './client-hello.ts'
+import { ja4Of } from './ja4.ts'
 
 const FIXTURES = JSON.parse(
   readFileSync(new URL('./client-hello.fixtures.json', import.meta.url), 'utf8'),
@@ -170,4 +171,91 @@ test('noise never throws', () => {
     }),
     { numRuns: 3000 },
   )
+})
+
+const u16 = (value: number) => Buffer.from([(value >> 8) & 255, value & 255])
+const JA4 = /^t(1[0-3]|s[23]|00)[di]\d{2}\d{2}[0-9a-zA-Z]{2}_[0-9a-f]{12}_[0-9a-f]{12}$/
+
+/** A record with a hello of these ciphers and extensions, lengths as given or right. */
+function assembled(
+  ciphers: readonly number[],
+  extensions: readonly (readonly [number, Uint8Array, number])[],
+): Buffer {
+  const list = Buffer.concat(
+    extensions.flatMap(([type, data, excess]) => [
+      u16(type),
+      u16(Math.max(0, data.length + excess)),
+      Buffer.from(data),
+    ]),
+  )
+  const body = Buffer.concat([
+    u16(0x0303),
+    Buffer.alloc(32),
+    Buffer.from([0]),
+    u16(ciphers.length * 2),
+    ...ciphers.map(u16),
+    Buffer.from([1, 0]),
+    u16(list.length),
+    list,
+  ])
+  const message = Buffer.concat([Buffer.from([1, 0]), u16(body.length), body])
+  return Buffer.concat([Buffer.from([22, 3, 1]), u16(message.length), message])
+}
+
+test('hellos put together by somebody who knows the grammar have a fingerprint of the right form or none', () => {
+  const kinds = fc.oneof(fc.constantFrom(0, 10, 13, 16, 35, 41, 43, 0x0a0a, 0xfafa), fc.nat(65535))
+  const data = fc.oneof(
+    fc.uint8Array({ maxLength: 40 }),
+    // A list of 16-bit values with its length before it, as most extensions are.
+    fc
+      .array(fc.nat(65535), { maxLength: 20 })
+      .map((values) => Buffer.concat([u16(values.length * 2), ...values.map(u16)])),
+    fc.array(fc.string({ unit: 'binary', minLength: 1, maxLength: 6 })).map((names) => {
+      const list = Buffer.concat(names.map((name) => Buffer.from(`\0${name}`, 'latin1')))
+      for (let at = 0, i = 0; i < names.length; at += names[i++]!.length + 1) list[at] = names[i]!.length
+      return Buffer.concat([u16(list.length), list])
+    }),
+  )
+  let read = 0
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(65535), { maxLength: 120 }),
+      fc.array(fc.tuple(kinds, data, fc.constantFrom(0, 0, 0, 0, 0, 0, 0, 0, -1, 1, 300)), { maxLength: 12 }),
+      (ciphers, extensions) => {
+        const bytes = assembled(ciphers, extensions)
+        const result = parseClientHello(bytes)
+        assert.notEqual(result.kind, 'more')
+        if (result.kind !== 'hello') return
+        read++
+        assert.match(ja4Of(result.hello), JA4)
+        assert.equal(ja4Of(helloOf(bytes)), ja4Of(result.hello))
+      },
+    ),
+    { numRuns: 2000, seed: 9 },
+  )
+  assert.ok(read > 200, String(read))
+})
+
+test('lists longer than any client sends are refused, and more ciphers than two digits say 99', () => {
+  const many = Array.from({ length: 120 }, (_, i) => 0x1300 + i)
+  const ja4 = ja4Of(
+    helloOf(
+      assembled(
+        many,
+        Array.from({ length: 110 }, (_, i) => [0x2000 + i, Buffer.alloc(0), 0]),
+      ),
+    ),
+  )
+  assert.match(ja4, /^t12i999900_/)
+  assert.equal(
+    parseClientHello(
+      assembled(
+        Array.from({ length: 300 }, (_, i) => i),
+        [],
+      ),
+    ).kind,
+    'malformed',
+  )
+  const extensions = Array.from({ length: 300 }, (_, i) => [i + 100, Buffer.alloc(0), 0] as const)
+  assert.equal(parseClientHello(assembled([1], extensions)).kind, 'malformed')
 })

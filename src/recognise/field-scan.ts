@@ -24,8 +24,8 @@ const UPGRADE = 13
 const VIA = 14
 
 /**
- * The skeleton: what a program sends with each of its requests, in an order of its own (header-order.ts says
- * why so few). Those with a value that a trait looks at are part of it as well, by `isSkeleton`.
+ * The skeleton is what a program sends with each of its requests, in an order of its own (header-order.ts says why so
+ * few): these, and the four whose values are of use as well, from agent to encoding.
  */
 const ROLES: readonly (readonly [role: number, names: string])[] = [
   [SKELETON, 'host connection accept-charset keep-alive proxy-connection from'],

@@ -10,6 +10,7 @@ const MOST_KEYS = 8
 const LONGEST_KEY = 24
 /** What is beyond is not looked at. */
 const LONGEST_QUERY = 2048
+const MOST_LOOKED_AT = 64
 
 /** '' for a target without a query; `-` for an empty one. */
 export function queryKeysOf(target: string): string {
@@ -19,6 +20,7 @@ export function queryKeysOf(target: string): string {
   const keys: string[] = []
   let from = start
   let equals = -1
+  let looked = 0
   for (let i = start; i <= end; i++) {
     const c = i < end ? target.charCodeAt(i) : 0x26
     if (c === 0x3d && equals === -1) equals = i
@@ -33,6 +35,7 @@ export function queryKeysOf(target: string): string {
         }
         keys.push(key)
       }
+      if (++looked === MOST_LOOKED_AT) break
     }
     from = i + 1
     equals = -1

@@ -6,7 +6,8 @@
  * consonants in a row ("https" has five), letters that change case back and forth. What passes (a drawn
  * name of few letters) is caught as unfamiliar, if it matters.
  */
-const VOWELS = new Set([...'aeiouyAEIOUY'].map((c) => c.charCodeAt(0)))
+const IS_VOWEL = new Uint8Array(128)
+for (const c of 'aeiouyAEIOUY') IS_VOWEL[c.charCodeAt(0)] = 1
 const MOST_CONSONANTS = 5
 const MOST_CASE_CHANGES = 3
 const LONGEST = 32
@@ -26,7 +27,7 @@ export function looksDrawn(text: string): boolean {
       digits++
       if (before !== 1) digitRuns++
     }
-    if (kind >= 2 && !VOWELS.has(c)) {
+    if (kind >= 2 && IS_VOWEL[c] === 0) {
       if (++consonants > MOST_CONSONANTS) return true
     } else consonants = 0
     // From lower to upper: a new word in camelCase.
