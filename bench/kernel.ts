@@ -5,14 +5,14 @@
  * that core was busy, less what it is at rest. Beside it nginx and HAProxy under the same flood.
  */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { KernelDrop } from '#kernel'
 import type { FloodPlan, FloodResult } from './kernel/flood-main.ts'
 import { clientV4, clientV6, type Lab, makeLab, SERVER } from './lib/lab.ts'
 import { main, options } from './lib/options.ts'
 import { removeFolder, tempFolder } from './lib/place.ts'
-import { BenchError, Child, CORES, findProgram, need, provide, stolenMs } from './lib/processes.ts'
+import { BenchError, Child, CORES, need, provide, stolenMs } from './lib/processes.ts'
 import { keep } from './lib/runs.ts'
 import { median } from './lib/stats.ts'
 import { table, thousands } from './lib/table.ts'
@@ -311,8 +311,28 @@ interface Fill {
   readonly cpuUs: number[]
 }
 
-/** From the call in the main process until the last entry stands in the kernel. */
+/** From the call in the main process until the last entry stands in the kernel; with a new helper each time. */
 async function fill(lab: Lab, entries: number, rounds: number): Promise<Fill[]> {
+  const fills: Fill[] = []
+  for (const version of [4, 6] as const) {
+    const address = version === 4 ? clientV4 : clientV6
+    const addresses = Array.from({ length: entries }, (_, n) => address(n))
+    const one: Fill = { version, ms: [], cpuUs: [] }
+    for (let round = 0; round < rounds; round++) {
+      const { ms, cpuUs } = await fillOnce(lab, version, addresses)
+      one.ms.push(ms)
+      one.cpuUs.push(cpuUs)
+    }
+    fills.push(one)
+  }
+  return fills
+}
+
+async function fillOnce(
+  lab: Lab,
+  version: 4 | 6,
+  addresses: readonly string[],
+): Promise<{ ms: number; cpuUs: number }> {
   const folder = tempFolder()
   const socket = join(folder, 'kernel.sock')
   const file = join(folder, 'digue.yaml')
@@ -324,53 +344,39 @@ async function fill(lab: Lab, entries: number, rounds: number): Promise<Fill[]> 
     }),
   )
   const helper = inServer({ lab, folder }, 'helper', [...DIGUE, 'kernel-helper', '--config', file])
-  const fills: Fill[] = []
+  const kernel = new KernelDrop({ mode: 'auto', socket, maxEntries: 65_536, onEvent: () => {} })
+  const shortly = () => new Promise((resolve) => setTimeout(resolve, 10))
   try {
-    for (const version of [4, 6] as const) {
-      const one: Fill = { version, ms: [], cpuUs: [] }
-      fills.push(one)
-      const address = version === 4 ? clientV4 : clientV6
-      const addresses = Array.from({ length: entries }, (_, n) => address(n))
-      for (let round = 0; round < rounds; round++) {
-        const kernel = new KernelDrop({ mode: 'auto', socket, maxEntries: 65_536, onEvent: () => {} })
-        await kernel.open()
-        while ((await kernel.status()).state === 'unavailable') {
-          await new Promise((resolve) => setTimeout(resolve, 100))
-          await kernel.open()
-        }
-        const cpu = process.cpuUsage()
-        const beganMs = performance.now()
-        kernel.drop(addresses, 600)
-        for (;;) {
-          const { table: standing } = await kernel.status()
-          if (
-            standing?.state === 'active' &&
-            standing.waiting === 0 &&
-            standing.entries[`v${version}`] === entries
-          )
-            break
-          if (performance.now() - beganMs > 60_000)
-            throw new BenchError(
-              'BENCH_NO_ENTRIES',
-              `${entries} entries were not added in a minute: ${JSON.stringify(standing)}`,
-            )
-          await new Promise((resolve) => setTimeout(resolve, 10))
-        }
-        one.ms.push(performance.now() - beganMs)
-        const spent = process.cpuUsage(cpu)
-        one.cpuUs.push((spent.user + spent.system) / entries)
-        const listed = lab
-          .runAtServer([findProgram('nft')!, 'list', 'set', 'inet', 'digue', `drop${version}`])
-          .match(/ timeout /g)?.length
-        if (listed !== entries)
-          throw new BenchError('BENCH_NO_ENTRIES', `the kernel has ${listed} entries, not ${entries}`)
-        kernel.close()
-        while (lab.runAtServer([findProgram('nft')!, 'list', 'tables']) !== '')
-          await new Promise((resolve) => setTimeout(resolve, 100))
-      }
+    while (!existsSync(socket)) {
+      if (helper.exited)
+        throw new BenchError('BENCH_PEER_ENDED', `the helper did not start:\n${helper.output}`)
+      await shortly()
     }
-    return fills
+    await kernel.open()
+    const cpu = process.cpuUsage()
+    const beganMs = performance.now()
+    kernel.drop(addresses, 600)
+    for (;;) {
+      const { table: standing } = await kernel.status()
+      const isDone = standing?.state === 'active' && standing.waiting === 0
+      if (isDone && standing.entries[`v${version}`] === addresses.length) break
+      if (performance.now() - beganMs > 60_000)
+        throw new BenchError(
+          'BENCH_NO_ENTRIES',
+          `${addresses.length} entries were not added in a minute: ${JSON.stringify(standing)}`,
+        )
+      await shortly()
+    }
+    const ms = performance.now() - beganMs
+    const { user, system } = process.cpuUsage(cpu)
+    const listed = lab
+      .runAtServer([need('nft', 'nftables'), 'list', 'set', 'inet', 'digue', `drop${version}`])
+      .match(/ timeout /g)?.length
+    if (listed !== addresses.length)
+      throw new BenchError('BENCH_NO_ENTRIES', `the kernel has ${listed} entries, not ${addresses.length}`)
+    return { ms, cpuUs: (user + system) / addresses.length }
   } finally {
+    kernel.close()
     await helper.stop()
     removeFolder(folder)
   }
