@@ -12,8 +12,8 @@ import { randomHashKey } from '#kit'
 const MOST_BYTES = 2048
 
 interface Generation<T> {
-  readonly high: Int32Array
-  readonly low: Int32Array
+  /** Both lanes of a place beside each other: one line of the processor's cache. */
+  readonly hashes: Int32Array
   readonly values: (T | undefined)[]
   count: number
 }
@@ -43,8 +43,8 @@ export class ByteTable<T> {
     const known = this.#young.values[at]
     if (known !== undefined) return known
     const value = this.#old.values[this.#find(this.#old)] ?? this.#make(data, start, end, this.#high >>> 0)
-    this.#young.high[at] = this.#high
-    this.#young.low[at] = this.#low
+    this.#young.hashes[2 * at] = this.#low
+    this.#young.hashes[2 * at + 1] = this.#high
     this.#young.values[at] = value
     if (++this.#young.count >= this.#capacity) {
       this.#old = this.#young
@@ -56,18 +56,21 @@ export class ByteTable<T> {
   #generation(): Generation<T> {
     const slots = 2 * this.#capacity
     return {
-      high: new Int32Array(slots),
-      low: new Int32Array(slots),
+      hashes: new Int32Array(2 * slots),
       values: new Array<T | undefined>(slots).fill(undefined),
       count: 0,
     }
   }
 
   /** Its place, or the free one where it would be. */
-  #find({ high, low, values }: Generation<T>): number {
-    let at = this.#low & this.#mask
-    while (values[at] !== undefined && (high[at] !== this.#high || low[at] !== this.#low))
-      at = (at + 1) & this.#mask
+  #find({ hashes, values }: Generation<T>): number {
+    const high = this.#high
+    const low = this.#low
+    const mask = this.#mask
+    let at = low & mask
+    // An empty place has zeros, which may be somebody's hash as well.
+    while ((hashes[2 * at] !== low || hashes[2 * at + 1] !== high) && values[at] !== undefined)
+      at = (at + 1) & mask
     return at
   }
 

@@ -6,6 +6,8 @@
  * full, the older goes. Of strangers, one in thirty at worst is taken for a visitor: that is when 470,000 visitors
  * are in it; with 100,000 it is one in three thousand.
  */
+import type { LogClient } from './log-words.ts'
+
 const BITS = 2 ** 22
 const FULL = BITS / 3
 const HASHES = 3
@@ -15,7 +17,13 @@ export class CalmClients {
   #old = new Uint32Array(BITS / 32)
   #set = 0
 
-  add(hash: number): void {
+  remember(client: LogClient): void {
+    if (client.rememberedIn === this.#young) return
+    this.#add(client.hash)
+    client.rememberedIn = this.#young
+  }
+
+  #add(hash: number): void {
     for (let i = 0; i < HASHES; i++) {
       const bit = place(hash, i)
       const word = this.#young[bit >>> 5]!
@@ -29,7 +37,7 @@ export class CalmClients {
     this.#set = 0
   }
 
-  has(hash: number): boolean {
+  has({ hash }: LogClient): boolean {
     return isIn(this.#young, hash) || isIn(this.#old, hash)
   }
 }

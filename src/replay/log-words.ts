@@ -13,6 +13,8 @@ export interface LogClient {
   readonly asn: number
   /** Uniform in 32 bits, the same for the same subscriber throughout a run. */
   readonly hash: number
+  /** Where it is remembered already, so that it need not be looked up each time. */
+  rememberedIn: object | undefined
 }
 
 export interface LogTarget {
@@ -42,8 +44,25 @@ export interface LogReferrer {
 
 export const METHODS = ['', 'GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'DELETE', 'PATCH', 'OTHER'] as const
 
-const NO_AGENT: LogAgent = { text: '', family: 'no user agent' }
-const NO_REFERRER: LogReferrer = { text: '', host: '' }
+export const NO_AGENT: LogAgent = { text: '', family: 'no user agent' }
+export const NO_REFERRER: LogReferrer = { text: '', host: '' }
+
+export const NO_CLIENT: LogClient = {
+  text: '',
+  prefix: '',
+  subscriber: '',
+  asn: 0,
+  hash: 0,
+  rememberedIn: undefined,
+}
+export const NO_TARGET: LogTarget = {
+  text: '',
+  path: '',
+  hasQuery: false,
+  isAsset: false,
+  route: '',
+  routes: undefined,
+}
 
 const CLIENTS = 65_536
 const TARGETS = 32_768
@@ -119,7 +138,14 @@ export class LogWords {
   #clientOf(written: string, networks: NetworkTable): LogClient {
     const { text, prefix, subscriber, asn } = identify(written, networks)
     const bytes = Buffer.from(subscriber, 'latin1')
-    return { text, prefix, subscriber, asn, hash: this.#subscribers.get(bytes, 0, bytes.length) }
+    return {
+      text,
+      prefix,
+      subscriber,
+      asn,
+      hash: this.#subscribers.get(bytes, 0, bytes.length),
+      rememberedIn: undefined,
+    }
   }
 }
 

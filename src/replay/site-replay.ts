@@ -5,7 +5,7 @@
  * sample of the clients. What calm weather looks like is learned as the brain learns it: only in calm weather,
  * late, and not while an incident may still go on.
  */
-import { PostureMachine, SignatureBook, TraitBaseline } from '#control'
+import { PostureMachine, SignatureBook, TraitBaseline, type TraitSample } from '#control'
 import { LOG_TRAITS, logTraitsOf, SignatureMatcher, type Traits } from '#recognise'
 import { CalmClients } from './calm-clients.ts'
 import { ClientSample, type SampledClient } from './client-sample.ts'
@@ -32,8 +32,8 @@ const TROUBLE_GAP_S = 60
 const LEAST_TROUBLE_S = 5
 /** Requests of one second of which all is looked at. */
 const SAMPLES = 1024
-/** A minute after a wave began signatures are mined every five seconds only: the window of clients is as long. */
-const MINED_EACH_S = 60
+/** Some seconds after a wave began signatures are mined every five seconds only: the window of clients is as long. */
+const MINED_EACH_S = 15
 const MINED_EVERY_S = 5
 /** From so many vectors on, the reservoir is offered one request in four seconds: 900 in an hour. */
 const ENOUGH_VECTORS = 2048
@@ -92,6 +92,7 @@ export class SiteReplay {
   #matcher: SignatureMatcher | undefined
   #matcherOf: unknown
   #turn = 0
+  #samples: TraitSample[] = []
   #stride = 1
   #offeredS = Number.NEGATIVE_INFINITY
   #phaseS = Number.NaN
@@ -268,8 +269,7 @@ export class SiteReplay {
     const clients = incident?.clients ?? this.calmClients
     if (clients.wants(client)) {
       let sample = clients.get(client)
-      if (sample === undefined)
-        clients.add((sample = sampledClient(window, row, this.#known.has(client.hash))))
+      if (sample === undefined) clients.add((sample = sampledClient(window, row, this.#known.has(client))))
       note(sample, window, row, isFromElsewhere)
     }
     if (incident === undefined) this.#accountCalm(window, row, second)
@@ -306,7 +306,7 @@ export class SiteReplay {
       this.pages.add(target, status, window.bytes[row]!, client, window.cookies[row]!)
     // A pause of an incident is no calm weather.
     if (this.#open !== undefined || status === 0 || status >= 400) return
-    this.#known.add(client.hash)
+    this.#known.remember(client)
     // Finding out all traits costs more than all the rest, and a full reservoir takes hardly any more.
     const isOffered = this.traits.size < ENOUGH_VECTORS || second >= this.#offeredS + OFFER_EVERY_S
     const traits = isOffered ? this.#traitsOf(window, row) : undefined
@@ -319,8 +319,9 @@ export class SiteReplay {
   #accountSignatures(window: LogWindow<SiteReplay>, row: number, incident: Incident, second: number): void {
     const client = window.client[row]!
     const traits = this.#traitsOf(window, row)
-    this.#book.take([{ ...placeOf(client), lane: 'unproven', traits }], second * 1000)
-    const isKnown = this.#known.has(client.hash)
+    const { asn, prefix, subscriber } = client
+    this.#samples.push({ asn, prefix, subscriber, lane: 'unproven', traits })
+    const isKnown = this.#known.has(client)
     incident.sampled.requests++
     if (isKnown) incident.sampled.known++
     const { published } = this.#book
@@ -368,6 +369,8 @@ export class SiteReplay {
       incident.peakS = second
     }
     if (incident.firstSeconds.length < 600) incident.firstSeconds.push(figures.requests)
+    this.#book.take(this.#samples, second * 1000)
+    this.#samples = []
     if (second - incident.waveFromS < MINED_EACH_S || second % MINED_EVERY_S === 0)
       this.#book.tick(second * 1000 + 999, true)
   }
@@ -382,7 +385,7 @@ export class SiteReplay {
     for (const [address, requests] of learned.clients) {
       const client = words.client(address)
       if (client === undefined) continue
-      this.#known.add(client.hash)
+      this.#known.remember(client)
       calm.asns.add(client.asn, requests)
     }
     for (const [address, atMs, traits] of learned.vectors) {
