@@ -50,6 +50,18 @@ test('a signature ends a minute after clients last showed it, and edges hear of 
   assert.deepEqual(scene.ids, [])
 })
 
+test('in calm weather a signature that clients still show goes on for ten minutes, and no longer', () => {
+  const scene = new Scene()
+  scene.flood(tool(1))
+  const [id] = scene.ids
+  let calmMs = 0
+  for (; scene.ids.includes(id!) && calmMs < 3_600_000; calmMs += 250) {
+    const others = Array.from({ length: 6 }, (_, i) => bot(i + (calmMs / 250) * 6, tool(1), scene.random))
+    scene.tick({ perSecond: 8, others, strained: false })
+  }
+  assert.ok(calmMs > 600_000 && calmMs < 680_000, String(calmMs))
+})
+
 test('a flood of twenty handwritings gives sixteen signatures at most at a time, and the newest count', () => {
   const scene = new Scene()
   for (let n = 0; n < 24; n++) {

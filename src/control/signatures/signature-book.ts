@@ -7,8 +7,9 @@
  *               └─ pin ──▶ pinned: stays for 24 h (pin again to renew), may price, make wait or refuse
  *
  * Told the time like the brain; give it each report's samples (`take`) and tallies (`weigh`), and call `tick`
- * twice a second. It mines only while the site is strained or worse; what is in force is renewed in any weather, or a
- * flood that a signature has tamed would come back every minute.
+ * twice a second. It mines only while the site is strained or worse. What is in force is renewed for ten minutes of calm
+ * too, or a flood that a signature has tamed would come back every minute; but no longer, or visitors' new browser
+ * that was taken for a flood's would stay under it for ever: nothing is learned while a signature acts.
  */
 
 import { BoundedMap } from '#kit'
@@ -42,6 +43,7 @@ import { heldBackText, percent, reasonText, termsText } from './words.ts'
 export const MINE_EVERY_MS = 500
 export const EXPIRY_MS = 60_000
 const RENEW_EVERY_MS = 5000
+const RENEWED_IN_CALM_MS = 600_000
 export const PIN_MS = 24 * 3_600_000
 export const MAX_PINNED = 32
 export const MAX_FORBIDDEN = 1000
@@ -149,6 +151,7 @@ export class SignatureBook {
   #heldBack: HeldBack[] = []
   #heldBackAtMs = Number.NEGATIVE_INFINITY
   #minedAtMs = Number.NEGATIVE_INFINITY
+  #strainedAtMs = Number.NEGATIVE_INFINITY
   #weighedAtMs = Number.NEGATIVE_INFINITY
   #provenNow = 0
   #published: SiteSignatures = { signatures: [], familiar: {} }
@@ -221,6 +224,7 @@ export class SignatureBook {
   /** Mines when it is time and `mayMine` gives it leave; true when what is in force changed. */
   tick(nowMs: number, isStrained: boolean, mayMine = true): boolean {
     const expired = this.#expire(nowMs)
+    if (isStrained || nowMs < this.#strainedAtMs) this.#strainedAtMs = nowMs
     const heldBackSinceMs = nowMs - this.#heldBackAtMs
     if (heldBackSinceMs >= EXPIRY_MS || heldBackSinceMs < 0) this.#heldBack = []
     const sinceMs = nowMs - this.#minedAtMs
@@ -414,7 +418,8 @@ export class SignatureBook {
         const { terms, isPinned } = entry.signature
         const fits = clients.filter((client) => this.#fits(terms, client)).length
         entry.signature = { ...entry.signature, support: fits / Math.max(1, clients.length) }
-        if (fits >= least && !isPinned) entry.untilMs = nowMs + EXPIRY_MS
+        const mayRenew = nowMs - this.#strainedAtMs < RENEWED_IN_CALM_MS
+        if (mayRenew && fits >= least && !isPinned) entry.untilMs = nowMs + EXPIRY_MS
       }
       const { signature, untilMs } = entry
       if (signature.expiresAtMs >= untilMs || signature.expiresAtMs - nowMs >= EXPIRY_MS / 2) continue
