@@ -184,6 +184,66 @@ test('a purge is answered once it is done, and what is wrong with one is told', 
   await socket.close()
 })
 
+test('what is no wish about a signature is refused with what is expected', async () => {
+  const commands = fakeCommands()
+  const id = 's0123456789'
+  const wished = async (wish: unknown) => {
+    const response = await answer(JSON.stringify({ command: 'changeSignature', wish }), commands)
+    return response.ok ? '' : response.error
+  }
+  for (const wish of [
+    { change: 'pin', id },
+    { change: 'forbid', id, note: '' },
+    { change: 'effect', id, site: 'a.example.org', effect: 'price' },
+    { change: 'release', id },
+  ])
+    assert.equal(await wished(wish), '')
+  assert.equal(commands.calls.length, 4)
+  for (const [wish, told] of [
+    [undefined, /^wish: expected an object/],
+    [{ change: 'pin', id: '../x' }, /^id: expected one as shown/],
+    [{ change: 'pin', id, site: 7 }, /^site: /],
+    [{ change: 'forbid', id, note: 'n'.repeat(501) }, /^note: /],
+    [{ change: 'effect', id, effect: 'allow' }, /^effect: /],
+    [{ change: 'explode', id }, /^change: /],
+  ] as const)
+    assert.match(await wished(wish), told)
+  assert.equal(commands.calls.length, 4)
+  const asked = await answer(JSON.stringify({ command: 'signatures', site: 7 }), commands)
+  assert.match(asked.ok ? '' : asked.error, /^site: /)
+})
+
+test('signatures are counted by state and by whose requests they fit', async () => {
+  const metrics = new Metrics('1')
+  const tally = [{ id: 's0123456789', requests: 10, proven: 3 }]
+  metrics.report(edgeReport({ signatures: tally }))
+  const signatures = {
+    published: [{ isPinned: true } as never, { isPinned: false } as never],
+    heldBack: [],
+    forbidden: 4,
+    calmVectors: 4000,
+    calmClients: 3000,
+    isReady: true,
+    withdrawn: 1,
+    leftOut: 0,
+    samplesLost: 0,
+  }
+  const site = { name: 'a.example.org', posture: 'calm', limit: 0, inFlight: 0, waitingRoom: 0 } as const
+  metrics.sites([{ ...site, waitingRoomLost: 0, signatures }])
+  const text = await metrics.text()
+  for (const line of [
+    'digue_signatures{site="a.example.org",state="in-force"} 2',
+    'digue_signatures{site="a.example.org",state="pinned"} 1',
+    'digue_signatures{site="a.example.org",state="forbidden"} 4',
+    'digue_signatures_withdrawn{site="a.example.org"} 1',
+    'digue_signature_requests_total{site="a.example.org",proven="yes"} 3',
+    'digue_signature_requests_total{site="a.example.org",proven="no"} 7',
+  ])
+    assert.ok(text.includes(`\n${line}\n`), line)
+  metrics.keepOnly(new Set())
+  assert.doesNotMatch(await metrics.text(), /digue_signatures\{/)
+})
+
 async function get(
   port: number,
   path: string,
