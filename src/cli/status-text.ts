@@ -40,7 +40,7 @@ export function statusText(status: Status, nowMs: number): string {
   const notable = status.sites.filter((site) => site.posture !== 'calm' || status.sites.length === 1)
   if (notable.length > 0) lines.push('')
   for (const site of notable.slice(0, 10)) lines.push(`${plain(site.name)}: ${plain(site.why)}`)
-  lines.push(...sourcesText(status.sites))
+  lines.push(...sourcesText(status.sites), ...signaturesText(status.sites))
   const reasons = whyText(status.sites)
   if (reasons !== '') lines.push('', reasons)
   lines.push(
@@ -95,6 +95,18 @@ function sourcesText(sites: readonly SiteStatus[]): string[] {
     if (lines.length === 10) break
   }
   return lines
+}
+
+/** The widest signature of each site that has one. */
+function signaturesText(sites: readonly SiteStatus[]): string[] {
+  return sites
+    .filter(({ signatures }) => signatures.published.length > 0)
+    .slice(0, 10)
+    .map(({ name, signatures: { published } }) => {
+      const [widest] = published
+      const others = published.length === 1 ? '' : ` And ${published.length - 1} more.`
+      return `${plain(name)}: ${plain(widest!.reason)}${others} (\`digue signatures\`)`
+    })
 }
 
 function bound(ms: number | null | undefined): string {
