@@ -185,11 +185,11 @@ test('a release ends the silence of a network, of a /64 by any address in it, or
   table.drop(['192.0.2.1', '192.0.2.200', '198.51.100.1', '2001:db8:1:2::3', '2001:db8:2::1'], 600)
   await pass(300)
   assert.equal(table.release(['192.0.2.128/25', '2001:db8:1:2::ffff', 'nonsense']), 2)
-  await pass(200)
+  await pass(600)
   assert.deepEqual(kernel.elements('drop4'), ['192.0.2.1', '198.51.100.1'])
   assert.deepEqual(kernel.elements('drop6'), ['2001:db8:2::'])
   assert.equal(table.release('all'), 3)
-  await pass(200)
+  await pass(600)
   assert.deepEqual([...kernel.elements('drop4'), ...kernel.elements('drop6')], [])
 })
 

@@ -84,6 +84,7 @@ export interface TableStatus extends DropCount {
 }
 
 const GATHER_MS = 100
+const REMAKE_MS = 500
 const PROVE_MS = 2000
 const LOOK_MS = 10_000
 const IDLE_MS = 60_000
@@ -112,6 +113,7 @@ export class DropTable {
   #timer: NodeJS.Timeout | undefined
   #lastEntryAtMs = 0
   #provedAtMs = 0
+  #madeAtMs = Number.NEGATIVE_INFINITY
   #lookedAtMs = Number.NEGATIVE_INFINITY
   #retryAtMs = 0
   #retryMs = RETRY_MS
@@ -144,8 +146,7 @@ export class DropTable {
     this.#guard.look(await this.#deps.look())
     // Addresses come and sessions open while entries stand.
     for (const { text } of [...this.#ledger.standing()])
-      if (this.#guard.refusal(parseAddress(text)) !== undefined && this.#ledger.remove(text))
-        this.#wantsRemake = true
+      if (typeof this.#guard.judge(text) === 'string' && this.#ledger.remove(text)) this.#wantsRemake = true
   }
 
   drop(addresses: readonly string[], seconds: number): DropResult {
@@ -155,14 +156,12 @@ export class DropTable {
     let refused = 0
     let full = 0
     for (const text of addresses) {
-      const address = parseAddress(text)
-      const refusal = this.#guard.refusal(address)
-      if (refusal !== undefined || address === undefined) {
-        this.#refused[refusal ?? 'not-an-address']++
+      const entry = this.#guard.judge(text)
+      if (typeof entry === 'string') {
+        this.#refused[entry]++
         refused++
         continue
       }
-      const entry = entryOfAddress(address)
       const outcome = this.#mayAdd(nowMs) ? this.#ledger.add(entry, { nowMs, forMs: seconds * 1000 }) : 'full'
       if (outcome === 'known') known++
       else if (outcome === 'full') full++
@@ -281,6 +280,8 @@ export class DropTable {
   }
 
   async #keep(nowMs: number): Promise<void> {
+    // Making all of it costs tenths of a second: releases are gathered for longer than additions.
+    if (this.#wantsRemake && nowMs - this.#madeAtMs < REMAKE_MS) return
     if (this.#state !== 'active' || this.#wantsRemake) {
       this.#isMaking = true
       await this.#make()
@@ -357,7 +358,7 @@ export class DropTable {
     this.#state = 'active'
     this.#fault = ''
     this.#retryMs = RETRY_MS
-    this.#provedAtMs = this.#deps.now()
+    this.#madeAtMs = this.#provedAtMs = this.#deps.now()
   }
 
   /** The empty table; 'made', or what is wrong. */

@@ -2,8 +2,8 @@
  * Who is never silenced, whatever the main process says: a mistake there must not cost anybody the way
  * in to the machine.
  */
-import { type Address, CidrSet, formatAddress, networkOf, parseAddress, parseCidr } from '#networks'
-import { entryOfAddress, V6_BITS } from './entry.ts'
+import { CidrSet, networkOf, parseAddress, parseCidr } from '#networks'
+import { type Entry, entryOfAddress, V6_BITS } from './entry.ts'
 
 /**
  * Not one client's own: this machine, its neighbours, and ranges in which many stand behind one address
@@ -67,16 +67,13 @@ export class Guard {
     )
   }
 
-  /** Undefined: it may be silenced. */
-  refusal(address: Address | undefined): Refusal | undefined {
+  /** What may be silenced for `text`, or why nothing may. */
+  judge(text: string): Entry | Refusal {
+    const address = parseAddress(text)
     if (address === undefined) return 'not-an-address'
     if (reserved.has(address)) return 'reserved'
     if (this.#listed.has(address)) return 'listed'
-    return this.#own.has(entryOfAddress(address).text) ? 'own' : undefined
-  }
-
-  /** For the status: the addresses found on this machine. */
-  get own(): readonly string[] {
-    return [...this.#own].map((text) => formatAddress(parseAddress(text)!))
+    const entry = entryOfAddress(address)
+    return this.#own.has(entry.text) ? 'own' : entry
   }
 }

@@ -3,7 +3,7 @@
  * may speak, or has its parent at its standard input and output. Whoever silenced somebody and then
  * goes, with its connection, takes all entries along when it was the last: a main process that crashed leaves nothing.
  */
-import { chmodSync, mkdtempSync, rmSync, unlinkSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, statSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -118,14 +118,8 @@ export async function startHelper(options: HelperOptions): Promise<Helper> {
 }
 
 async function listen(path: string, serve: (stream: Duplex) => void): Promise<Server> {
-  // From a helper that was killed. The folder is the helper's own, so nobody can put anything else there.
-  if (!(await answers(path))) {
-    try {
-      unlinkSync(path)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
-  }
+  // From a helper that was killed; whatever else is there is not ours to remove.
+  if (statSync(path, { throwIfNoEntry: false })?.isSocket() && !(await answers(path))) unlinkSync(path)
   return new Promise((resolve, reject) => {
     const server = createServer(serve)
     server.once('error', reject)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -46,7 +47,11 @@ function drop(options: Partial<KernelOptions>) {
 
 /** Polls: what goes through sockets and gathered batches has no event of its own. */
 async function until(is: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await is())) await new Promise((resolve) => setTimeout(resolve, 20))
+  const endMs = performance.now() + 60_000
+  while (!(await is())) {
+    assert.ok(performance.now() < endMs, `still not so after a minute: ${is}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 /** A helper as a child would be: its end of a pair of streams. */
@@ -232,4 +237,20 @@ test('a second helper does not take the socket of one that runs', async () => {
   const socket = join(folder, 'kernel.sock')
   await (await helperOn(new FakeKernel(), folder)).listen(socket)
   await assert.rejects((await helperOn(new FakeKernel(), folder)).listen(socket), /EADDRINUSE/)
+})
+
+test('what is left of a killed helper is no hindrance; a file that is no socket is not removed', async () => {
+  const folder = scratch()
+  const socket = join(folder, 'kernel.sock')
+  const killed = spawnSync(process.execPath, [
+    '-e',
+    'require("net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))',
+    socket,
+  ])
+  assert.equal(killed.signal, 'SIGKILL')
+  await (await helperOn(new FakeKernel(), folder)).listen(socket)
+  const file = join(folder, 'precious')
+  writeFileSync(file, 'x')
+  await assert.rejects((await helperOn(new FakeKernel(), folder)).listen(file), /EADDRINUSE/)
+  assert.equal(readFileSync(file, 'utf8'), 'x')
 })

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
+import { sendCommand } from '#console'
 import { KernelDrop, type KernelEvent, type KernelStatus } from '#kernel'
 import { clientV4, clientV6, type Lab, makeLab, SERVER } from '../../bench/lib/lab.ts'
 import { findProgram } from '../../bench/lib/processes.ts'
@@ -145,6 +146,68 @@ test('who is silenced cannot connect; others can, and so can he to every other p
 
   await ends(child, 'SIGTERM')
   assert.equal(tables(place), '')
+})
+
+test('who floods on after having been dropped ends in the kernel, and the operator lets him out', {
+  skip,
+}, async () => {
+  const place = lab as Lab
+  const server = new Worker(place.server([...NODE, WORKER]))
+  const client = new Worker(place.client([...NODE, WORKER]))
+  const origin = await server.order({ do: 'listen', host: '127.0.0.1', holds: true })
+  const folder = scratchFolder()
+  const config = join(folder, 'digue.yaml')
+  writeFileSync(
+    config,
+    JSON.stringify({
+      state: folder,
+      threads: 1,
+      listen: [{ address: SERVER.v4, port: 8080 }],
+      admin: { metrics: 'off', socket: 'd.sock' },
+      log: { level: 'info', requests: 'none' },
+      kernel: { socket: join(folder, 'none.sock') },
+      sites: [{ host: '*', origin: `http://127.0.0.1:${origin}`, maxInFlight: 1 }],
+    }),
+  )
+  const command = place.server([...NODE, MAIN, 'run', '--config', config])
+  const digue = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] })
+  after(() => digue.kill('SIGKILL'))
+  const codes: unknown[] = []
+  const lines = createInterface({ input: digue.stdout! })
+  let isServing = false
+  lines.on('line', (line) => {
+    const { code, msg } = JSON.parse(line) as Record<string, unknown>
+    codes.push(code)
+    if (msg === 'serving') isServing = true
+  })
+  await until(() => isServing || digue.exitCode !== null, 'serving')
+  const socket = join(folder, 'd.sock')
+  const status = () => sendCommand(socket, { command: 'kernel' }) as Promise<KernelStatus>
+  await until(async () => (await status()).state === 'ready', 'a helper can be started')
+
+  const from = clientV4(50)
+  const target = { to: SERVER.v4, port: 8080 }
+  await until(async () => {
+    await client.order({ do: 'flood', ...target, from, requests: 200 })
+    const { table } = await status()
+    return table?.state === 'active' && table.entries.v4 === 1
+  }, 'silenced')
+  assert.equal((await status()).via, 'child')
+  assert.equal(await client.order({ do: 'connect', ...target, from, withinMs: 300 }), 0)
+  assert.equal(
+    await client.order({ do: 'connect', ...target, from: clientV4(51), withinMs: HANG_MS }),
+    1,
+    'his neighbour',
+  )
+
+  await sendCommand(socket, {
+    command: 'addDecision',
+    wish: { effect: 'allow', cidr: `${clientV4(50)}/32`, note: '', forMs: 60_000 },
+  })
+  assert.equal(await client.order({ do: 'connect', ...target, from, withinMs: HANG_MS }), 1, 'let out')
+  assert.ok(codes.includes('kernel-ready') && codes.includes('kernel-table'), String(codes))
+  digue.kill('SIGKILL')
+  await until(() => tables(place) === '', 'gone with a Digue that was killed')
 })
 
 test('whoever dies, the main process, the helper or nft, nothing of ours stays', { skip }, async () => {
