@@ -80,8 +80,9 @@ const MOST_ADDED = 128
 const SHARED_BYTES = 81_920
 let shared: Buffer | undefined
 
-function outBuffer(size: number): Buffer {
-  if (size > SHARED_BYTES) return Buffer.allocUnsafe(size)
+/** TLS says in a later turn that it has taken something: each write would need another of the large ones. */
+function outBuffer(size: number, isTls: boolean): Buffer {
+  if (isTls || size > SHARED_BYTES) return Buffer.allocUnsafe(size)
   shared ??= Buffer.allocUnsafeSlow(SHARED_BYTES)
   return shared
 }
@@ -412,7 +413,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
         : written.tail + close
     const headBytes = written === undefined ? 0 : written.head.length
     if (body.length <= MOST_COPIED) {
-      const out = outBuffer(headBytes + tail.length + body.length)
+      const out = outBuffer(headBytes + tail.length + body.length, this.#connection.secure)
       if (written !== undefined) out.set(written.head, 0)
       const at = headBytes + out.write(tail, headBytes, 'latin1')
       out.set(body, at)
@@ -545,7 +546,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
     this.#bodyBytes = size
     const own = exchange.ownFields(head.status, () => head.fields)
     const added = own.length === 0 ? '' : fieldText(own)
-    const out = outBuffer(head.mostBytes + size + added.length + MOST_ADDED)
+    const out = outBuffer(head.mostBytes + size + added.length + MOST_ADDED, this.#connection.secure)
     let at = head.writeTo(out, 0)
     if (added !== '') at += out.write(added, at, 'latin1')
     if (framing === 'chunked' || this.#rechunk) at = append(out, at, CHUNKED_FIELD)
@@ -566,7 +567,7 @@ class FastConnection extends Deadline implements Carrier, Relay {
       if (last) this.#held(this.#exchange!)
       return false
     }
-    const out = outBuffer(size + MOST_ADDED)
+    const out = outBuffer(size + MOST_ADDED, this.#connection.secure)
     let at = 0
     if (this.#rechunk && size > 0) at += out.write(`${size.toString(16)}\r\n`, 0, 'latin1')
     at += bytes.copy(out, at, start, end)
