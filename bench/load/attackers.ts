@@ -18,7 +18,7 @@ import { connect, type Socket } from 'node:net'
 import { type Behaviour, behaviourOf, type Message } from './behaviours.ts'
 import { LeanTls } from './lean-tls.ts'
 import { loopback } from './loopback-only.ts'
-import type { AttackPlan, AttackResult } from './plan.ts'
+import type { AttackPlan, AttackResult, FloodTool } from './plan.ts'
 import { below, pick, type Random, seeded, shuffle } from './random.ts'
 import { ResponseReader } from './response-reader.ts'
 
@@ -235,11 +235,24 @@ export class AttackLoad {
     const own = this.plan.target.forwardedFor ? `X-Forwarded-For: ${client}\r\n` : ''
     const cookie = message?.cookie ? `Cookie: ${message.cookie}\r\n` : ''
     const connection = this.plan.connection === 'keep' ? 'keep-alive' : 'close'
-    const text = `GET ${message?.target ?? this.#page()}${this.#heads[kind][below(random, HEADS)]}${cookie}${own}Connection: ${connection}\r\n\r\n`
+    const tool = this.plan.writing && this.tool(source, now)
+    const text = tool
+      ? `GET ${pick(random, tool.targets)} HTTP/1.1\r\n${pick(random, tool.heads)}${own}\r\n`
+      : `GET ${message?.target ?? this.#page()}${this.#heads[kind][below(random, HEADS)]}${cookie}${own}Connection: ${connection}\r\n\r\n`
     const link = this.#idle[source]!.pop() ?? this.#open(source)
     link.send(text, message)
     if (this.#sent++ === 0) this.#firstSentAtMs = Date.now()
     this.#outstanding.push({ link, serial: link.serial, sentMs: now })
+  }
+
+  /** What the source uses now, where the plan says what requests look like. */
+  tool(source: number, now: number): FloodTool | undefined {
+    const { writing, fromS } = this.plan
+    if (writing === undefined) return undefined
+    const { tools, changesEveryS } = writing
+    const sinceS = (now - this.#t0) / 1000 - fromS
+    const at = changesEveryS === undefined ? source : Math.floor(sinceS / changesEveryS)
+    return tools[at % tools.length]
   }
 
   #page(): string {
@@ -358,6 +371,7 @@ class Link {
       this.#tls = new LeanTls({
         host: target.host,
         halfway: !load.finishes(),
+        hello: load.tool(source, performance.now())?.hello,
         write: (bytes) => this.#socket.write(bytes),
         data: (bytes) => this.#reader.feed(bytes, bytes.length),
         failed: (why) => this.#lost(why === 'halfway' ? why : 'tls'),

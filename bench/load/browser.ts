@@ -3,13 +3,16 @@
  * connections, a request asked again when its kept connection was closed under it, redirects and
  * refreshes followed, and, where scripts run, the work that a page asks for.
  */
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { MS_PER_PART } from './effort.ts'
+import { fieldsNow } from './fields-now.ts'
 import { H2Client } from './h2-client.ts'
+import { LeanTlsSocket } from './lean-tls-socket.ts'
 import { bodyText, type Offer, readOffer } from './offer.ts'
 import { type Fetched, MOST_TRIES, type PaymentEnd, pay } from './payment.ts'
-import type { Cohort, Target } from './plan.ts'
+import type { Cohort, Handwriting, Target } from './plan.ts'
 import type { Random } from './random.ts'
 import { nextStep, realPage, type Step } from './real-page.ts'
 import { ResponseReader } from './response-reader.ts'
@@ -123,6 +126,9 @@ export class Browser {
   readonly options: BrowserOptions
   readonly #cookies = new Map<string, string>()
   readonly #common: string
+  readonly #writing: Handwriting | undefined
+  /** The page before. */
+  #from: string
   readonly #idle: Connection[] = []
   readonly #connections = new Set<Connection>()
   readonly #line: Exchange[] = []
@@ -134,19 +140,30 @@ export class Browser {
   /** TLS session of the last connection. */
   ticket: Buffer | undefined
 
+  /** The ClientHello of his program. */
+  get hello(): string | undefined {
+    return this.#writing?.hello
+  }
+
   constructor(options: BrowserOptions) {
     this.options = options
     const { target, address, index, cohort } = options
     const agent = AGENTS[index % AGENTS.length]!
     const language = LANGUAGES[index % LANGUAGES.length]!
+    const { handwritings } = cohort
+    this.#writing = handwritings?.[index % handwritings.length]
+    this.#from = cohort.link?.referrer ?? ''
     if (options.cookie) this.keepCookies([options.cookie])
     this.#common =
       `Host: ${target.host}\r\nConnection: keep-alive\r\nUser-Agent: ${agent}\r\n` +
       `Accept-Encoding: gzip, deflate\r\nAccept-Language: ${language}\r\n${forwarded(address, target.forwardedFor)}`
+    if (cohort.protocol === 'h2' && this.#writing?.h2 === undefined && this.#writing !== undefined) return
     if (cohort.protocol === 'h2') {
       this.#h2 = new H2Client({
         target,
         address,
+        writing: this.#writing,
+        referrer: () => this.#from,
         fields: {
           'user-agent': agent,
           'accept-language': language,
@@ -169,6 +186,7 @@ export class Browser {
     this.#open++
     if (this.#h2) {
       void this.#h2.visit(path, this.options.cohort.assets, ask.deadlineMs).then((end) => {
+        if (end.fate === 'served') this.#leaves(path)
         ask.over(end.fate, end.costMs)
       })
     } else this.send(ask)
@@ -186,6 +204,7 @@ export class Browser {
   }
 
   navigation(target: string): string {
+    if (this.#writing) return this.#written(target, this.#writing.navigation)
     return (
       `GET ${target} HTTP/1.1\r\n${this.#common}` +
       'Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n' +
@@ -194,10 +213,26 @@ export class Browser {
   }
 
   fetching(target: string): string {
+    if (this.#writing) return this.#written(target, this.#writing.script)
     return (
       `GET ${target} HTTP/1.1\r\n${this.#common}Accept: */*\r\n` +
       `Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\n${this.#cookieLine()}\r\n`
     )
+  }
+
+  #written(target: string, fields: readonly string[]): string {
+    const { target: server, address } = this.options
+    const moment = { host: server.host, cookie: this.#cookieField(), referrer: this.#from }
+    let text = `GET ${target} HTTP/1.1\r\n`
+    for (const [name, value] of fieldsNow(fields, moment)) text += `${name}: ${value}\r\n`
+    return `${text}${forwarded(address, server.forwardedFor)}\r\n`
+  }
+
+  /** Where he was last, as the next page is told. */
+  #leaves(path: string): void {
+    if (!this.#writing) return
+    const { target, cohort } = this.options
+    this.#from = `${cohort.protocol === 'http' ? 'http' : 'https'}://${target.host}${path}`
   }
 
   #cookieLine(): string {
@@ -223,6 +258,7 @@ export class Browser {
     const page = bodyText(head, body)
     const cost = realPage(status, page, ask.path)
     if (cost !== undefined) {
+      this.#leaves(ask.path)
       ask.over('served', cost)
       return
     }
@@ -337,7 +373,7 @@ export class Browser {
 
 class Connection {
   readonly #browser: Browser
-  readonly #socket: Socket
+  readonly #socket: Duplex
   readonly #reader: ResponseReader
   #exchange: Exchange | undefined
   #wasUsed = false
@@ -348,7 +384,10 @@ class Connection {
     this.#browser = browser
     const { target, address, cohort } = browser.options
     const from = source(address, target.forwardedFor)
-    if (cohort.protocol === 'https') {
+    const { hello } = browser
+    if (cohort.protocol !== 'http' && hello !== undefined) {
+      this.#socket = new LeanTlsSocket({ target, address, hello })
+    } else if (cohort.protocol !== 'http') {
       const resumed = cohort.connection === 'fresh' || !browser.ticket ? {} : { session: browser.ticket }
       const socket: TLSSocket = connectTls({
         host: target.address,
@@ -362,11 +401,11 @@ class Connection {
       socket.on('session', (session: Buffer) => {
         browser.ticket = session
       })
+      socket.setNoDelay(true)
       this.#socket = socket
     } else {
-      this.#socket = connect({ host: target.address, port: target.port, ...from })
+      this.#socket = connect({ host: target.address, port: target.port, noDelay: true, ...from })
     }
-    this.#socket.setNoDelay(true)
     this.#reader = new ResponseReader(
       { response: (status, head, body) => this.#response(status, head, body) },
       true,

@@ -4,15 +4,19 @@
  */
 import {
   type ClientHttp2Session,
+  type ClientSessionOptions,
   connect as connectH2,
   constants,
   type IncomingHttpHeaders,
+  type SecureClientSessionOptions,
 } from 'node:http2'
 import { connect as connectTls } from 'node:tls'
+import { fieldsNow } from './fields-now.ts'
+import { LeanTlsSocket } from './lean-tls-socket.ts'
 import { loopback } from './loopback-only.ts'
 import { bodyText, type Offer, readOffer } from './offer.ts'
 import type { Fetched, PaymentEnd } from './payment.ts'
-import type { Target } from './plan.ts'
+import type { Handwriting, Target } from './plan.ts'
 import { nextStep, realPage, type Step } from './real-page.ts'
 
 export interface VisitEnd {
@@ -24,6 +28,10 @@ export interface H2ClientOptions {
   readonly target: Target
   readonly address: string
   readonly fields: Readonly<Record<string, string>>
+  /** Another program's way of speaking HTTP/2: then `fields` are not used. */
+  readonly writing?: Handwriting | undefined
+  /** The page before; '' for none. */
+  readonly referrer?: () => string
   readonly cookies: () => string
   readonly setCookies: (lines: readonly string[]) => void
   /** Does what a page asks for; undefined where no script runs. */
@@ -164,15 +172,17 @@ export class H2Client {
         : path.startsWith('/.well-known/')
           ? 'empty'
           : 'document'
-      const stream = session.request({
-        ':method': 'GET',
-        ':path': path,
-        ':scheme': 'https',
-        ':authority': target.host,
-        ...FETCH_FIELDS[kind],
-        ...fields,
-        ...(cookie ? { cookie } : {}),
-      })
+      const stream = session.request(
+        this.#written(path, kind) ?? {
+          ':method': 'GET',
+          ':path': path,
+          ':scheme': 'https',
+          ':authority': target.host,
+          ...FETCH_FIELDS[kind],
+          ...fields,
+          ...(cookie ? { cookie } : {}),
+        },
+      )
       const timer = setTimeout(
         () => {
           settle({ fate: 'timeout', retry: false })
@@ -197,9 +207,35 @@ export class H2Client {
     })
   }
 
+  #written(path: string, kind: keyof typeof FETCH_FIELDS): Record<string, string> | undefined {
+    const { writing, target, cookies, referrer } = this.#options
+    if (!writing?.h2) return undefined
+    const pseudo: Readonly<Record<string, string>> = {
+      ':method': 'GET',
+      ':path': path,
+      ':scheme': 'https',
+      ':authority': target.host,
+    }
+    const fields = kind === 'empty' ? writing.script : writing.navigation
+    const moment = { host: '', cookie: cookies(), referrer: referrer?.() ?? '' }
+    return {
+      ...Object.fromEntries(writing.h2.pseudo.map((name) => [name, pseudo[name]!])),
+      ...Object.fromEntries(fieldsNow(fields, moment)),
+    }
+  }
+
   #connect(): ClientHttp2Session {
-    const { target, address } = this.#options
-    const session = connectH2(`https://${target.host}`, {
+    const { target, address, writing } = this.#options
+    if (writing?.h2 && writing.hello !== undefined) {
+      const { hello, h2 } = writing
+      const session = this.#open(target, {
+        settings: h2.settings,
+        createConnection: () => new LeanTlsSocket({ target, address, hello }),
+      })
+      session.once('connect', () => session.setLocalWindowSize(h2.window))
+      return session
+    }
+    return this.#open(target, {
       createConnection: () => {
         const socket = connectTls({
           host: target.address,
@@ -216,6 +252,10 @@ export class H2Client {
         return socket
       },
     })
+  }
+
+  #open(target: Target, options: ClientSessionOptions | SecureClientSessionOptions): ClientHttp2Session {
+    const session = connectH2(`https://${target.host}`, options)
     this.#visits = 0
     const forget = () => {
       if (this.#session === session) this.#session = undefined

@@ -14,6 +14,27 @@ export interface Target {
   readonly forwardedFor: boolean
 }
 
+/**
+ * How a program writes: all that a server sees of it. Fields are names and values in turn, in the order and with the
+ * case they are sent with; the values of Host, Cookie and Referer are the moment's, and what has none is left out.
+ */
+export interface Handwriting {
+  readonly name: string
+  readonly navigation: readonly string[]
+  /** Of a page's script. */
+  readonly script: readonly string[]
+  /** Its ClientHello (base64 of the TLS record), where it speaks HTTPS. */
+  readonly hello?: string
+  /** How it opens HTTP/2; absent where it speaks HTTP/1.1 over TLS too. */
+  readonly h2?: {
+    readonly settings: Readonly<Record<string, number | boolean>>
+    /** Window of the connection, bytes. */
+    readonly window: number
+    /** Pseudo-header fields in its order. */
+    readonly pseudo: readonly string[]
+  }
+}
+
 export interface Cohort {
   readonly name: string
   /** One visitor each; an address may repeat (people behind one carrier's NAT). */
@@ -43,6 +64,10 @@ export interface Cohort {
    * takes the place. `people` is the number of places. Without it, one person per address, all the time.
    */
   readonly stays?: { readonly people: number; readonly stayS: number }
+  /** The n-th visitor writes as the n-th of these; by default, all as the bench's own browser. */
+  readonly handwritings?: readonly Handwriting[]
+  /** All want this page, and come from there. */
+  readonly link?: { readonly page: string; readonly referrer: string }
   /** Its visitors go on coming, uncounted, while another cohort's last ones are still waited for. */
   readonly lingers?: boolean
 }
@@ -89,8 +114,25 @@ export interface AttackPlan {
   /** Of all sources together; each may have its even share. */
   readonly maxConnections: number
   readonly pulse?: { readonly onS: number; readonly offS: number }
+  /** What their requests look like; by default everything is drawn. */
+  readonly writing?: FloodWriting
   /** What the attackers do with answers; by default nothing. */
   readonly behaviour?: BehaviourPlan
+}
+
+export interface FloodWriting {
+  readonly tools: readonly FloodTool[]
+  /** All use the same tool, and after so long the next one. Absent: each address keeps its own. */
+  readonly changesEveryS?: number
+}
+
+export interface FloodTool {
+  /** What follows the request line, each field with its end of line: one is drawn for each request. */
+  readonly heads: readonly string[]
+  /** One is drawn for each request. */
+  readonly targets: readonly string[]
+  /** ClientHello that its TLS begins with (base64 of the record). */
+  readonly hello?: string
 }
 
 /** See `behaviours.ts`. */

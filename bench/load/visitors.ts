@@ -186,7 +186,13 @@ export class VisitorLoad {
         const at = below(random, group.places.length)
         const dear = random() < cohort.searchShare
         const n = below(random, 50)
-        const path = dear ? `/search?q=word${n}` : n === 0 ? '/' : `/article/${n}`
+        const path = cohort.link
+          ? cohort.link.page
+          : dear
+            ? `/search?q=word${n}`
+            : n === 0
+              ? '/'
+              : `/article/${n}`
         group.asks.push(this.#at(group, at).ask(path, group.nextMs))
         this.#arrived++
         group.nextMs += exponential(random, group.perMs)
