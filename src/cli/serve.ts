@@ -265,6 +265,8 @@ class Service {
     const { level, code, message, thread } = event
     this.#log[level]({ code, thread }, message)
     if (code === 'untrusted-proxy') this.#untrustedForwarder = event.subject ?? ''
+    if (code === 'kernel-table' || code === 'kernel-ready')
+      for (const over of ['kernel-fault', 'kernel-lost']) this.#warnings.delete(over)
     if (level !== 'info') this.#warn(code, message)
   }
 

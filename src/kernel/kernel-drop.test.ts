@@ -85,7 +85,7 @@ test('offenders go through the socket into the kernel, each once', async () => {
   assert.equal(status.state, 'active')
   assert.equal(status.via, 'socket')
   assert.equal(status.table?.added, 2)
-  assert.equal(status.table?.refused.reserved, 1)
+  assert.equal(status.told, 2)
   kernel.offend(['192.0.2.1'])
   assert.equal((await kernel.status()).pending, 0, 'said already')
 })
@@ -114,6 +114,22 @@ test('without a helper and without the right, it says so once and drops nothing'
   const status = await kernel.status()
   assert.equal(status.state, 'unavailable')
   assert.equal(status.ignored, 1)
+})
+
+test('a flood over loopback or from the house starts no helper', async () => {
+  let started = 0
+  const { kernel } = drop({
+    mayAdminister: async () => true,
+    spawn: () => {
+      started++
+      return duplexPair()[0]
+    },
+  })
+  await kernel.open()
+  kernel.offend(['127.0.0.1', '::1', '10.0.0.7', '172.17.0.1', 'fd00::1', ''])
+  assert.equal((await kernel.status()).pending, 0)
+  kernel.offend(['192.0.2.1'])
+  await until(() => started === 1)
 })
 
 test('off is off', async () => {

@@ -10,8 +10,8 @@ import { connect } from 'node:net'
 import { delimiter, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { DropResult, TableEvent, TableStatus } from './drop-table.ts'
-import { entryOf } from './entry.ts'
 import { Escalation } from './escalation.ts'
+import { Guard } from './guard.ts'
 import { type HelperMessage, Lines, MOST_ADDRESSES } from './protocol.ts'
 import { mayAdministerNetwork } from './surroundings.ts'
 
@@ -68,6 +68,7 @@ const LONGEST_RETRY_MS = 60_000
 export class KernelDrop {
   readonly #options: KernelOptions
   readonly #now: () => number
+  readonly #guard = new Guard([])
   readonly #escalation: Escalation
   readonly #told = new Map<string, Told>()
   readonly #pending = new Map<string, number>()
@@ -169,8 +170,9 @@ export class KernelDrop {
   }
 
   #want(address: string, seconds: number): void {
-    const entry = entryOf(address)
-    if (entry === undefined || this.#state === 'off') return
+    // The helper refuses them too; here they would start one for nothing, in every flood over loopback.
+    const entry = this.#guard.judge(address)
+    if (typeof entry === 'string' || this.#state === 'off') return
     if (this.#state === 'unavailable') {
       this.#ignored++
       return
