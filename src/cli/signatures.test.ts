@@ -69,7 +69,7 @@ test('what is in force is shown with its reason, and what is held back with why'
 })
 
 test('a site that knows too little says so, and quiet sites are only counted', () => {
-  assert.match(signaturesText([site({ isReady: false, calmClients: 57 })], nowMs), /57 of 100 clients/)
+  assert.match(signaturesText([site({ isReady: false, calmClients: 57 })], nowMs), /57 of 200 clients/)
   const text = signaturesText([site(), site({ site: 'b.example', published: [published] })], nowMs)
   assert.match(text, /^b\.example: 1 in force/)
   assert.match(text, /No signatures on 1 site\.\n$/)

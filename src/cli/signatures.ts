@@ -2,6 +2,7 @@
 import { sendCommand } from '#console'
 import {
   type HeldBack,
+  LEAST_CALM_CLIENTS,
   type PublishedSignature,
   SIGNATURE_EXPORTS,
   type SignatureChange,
@@ -15,9 +16,6 @@ export interface SignatureFlags extends Whereabouts {
   readonly json?: boolean
   readonly site?: string
 }
-
-/** Calm weather's clients below which nothing is mined. */
-const LEAST_CALM_CLIENTS = 100
 
 export async function listSignatures(flags: SignatureFlags, terminal: Terminal): Promise<void> {
   const sites = await ask(flags)

@@ -15,6 +15,7 @@ export {
   type TraitSample,
 } from './policy.ts'
 export { PostureMachine, type TickFigures } from './posture.ts'
+export { LEAST_CALM_CLIENTS } from './signatures/baseline-view.ts'
 export { SIGNATURE_EXPORTS, type SignatureExport } from './signatures/exports/formats.ts'
 export {
   type Forbidden,

@@ -27,7 +27,7 @@
  * Measured: see README.md.
  */
 import { type Term, TRAITS, UNFAMILIAR } from '#recognise'
-import { type BaselineView, type CalmShare, LEAST_CLIENTS } from './baseline-view.ts'
+import { type BaselineView, type CalmShare, LEAST_CALM_CLIENTS } from './baseline-view.ts'
 import { BitSet } from './bit-set.ts'
 import type { CurrentClient } from './current.ts'
 import { poissonTail } from './statistics.ts'
@@ -264,7 +264,7 @@ class Miner {
   #measure(items: readonly Item[]): Candidate | undefined {
     const terms = items.map(({ term }) => term)
     const calm = this.#view.share(terms)
-    if (calm.clients < LEAST_CLIENTS) return undefined
+    if (calm.clients < LEAST_CALM_CLIENTS) return undefined
     const bits = items.map((item) => item.bits).reduce((all, one) => all.and(one))
     const fits = bits.count
     const size = this.#clients.length

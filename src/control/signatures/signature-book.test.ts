@@ -47,7 +47,7 @@ test('a signature ends a minute after clients last showed it, and edges hear of 
   scene.quiet(220)
   assert.equal(scene.ids.length, 1)
   scene.quiet(40)
-  assert.deepEqual(scene.ids, [])
+  assert.equal(scene.ids.length, 0)
 })
 
 test('in calm weather a signature that clients still show goes on for ten minutes, and no longer', () => {
@@ -86,7 +86,7 @@ test('one that touches more than one per cent of proven requests is withdrawn at
   assert.equal(weigh(10_000, 4, 300), false, 'eight of ten thousand speak for the flood, not for visitors')
   scene.nowMs += 5000
   assert.equal(weigh(20, 20, 100), true)
-  assert.deepEqual(scene.ids, [])
+  assert.equal(scene.ids.length, 0)
   scene.flood(tool(1), 8)
   assert.ok(!scene.ids.includes(id!))
   assert.ok(scene.book.status().heldBack.some((held) => held.id === id && held.why === 'withdrawn'))
@@ -116,7 +116,7 @@ test('a pinned one stays whatever it touches, for a day; pinned again it is rene
   scene.quiet(2)
   assert.equal(scene.ids.length, 1)
   scene.quiet(4)
-  assert.deepEqual(scene.ids, [])
+  assert.equal(scene.ids.length, 0)
 })
 
 test('a forbidden one is never published, nor what fits the same clients, until it is released', () => {
@@ -124,10 +124,10 @@ test('a forbidden one is never published, nor what fits the same clients, until 
   scene.flood(tool(1))
   const [id] = scene.ids
   scene.book.forbid(id!, 'n'.repeat(600), scene.nowMs)
-  assert.deepEqual(scene.ids, [])
+  assert.equal(scene.ids.length, 0)
   assert.equal(scene.book.status().forbidden[0]!.note.length, 500)
   scene.flood(tool(1))
-  assert.deepEqual(scene.ids, [], 'nor other words for the same clients')
+  assert.equal(scene.ids.length, 0, 'nor other words for the same clients')
   assert.throws(() => scene.book.pin(id!, scene.nowMs), /release/)
   assert.equal(scene.book.release(id!, scene.nowMs), true)
   assert.equal(scene.book.release(id!, scene.nowMs), false)

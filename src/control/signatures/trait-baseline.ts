@@ -19,7 +19,7 @@
  */
 import { type HashKey, Heap, hash32, randomHashKey } from '#kit'
 import { LONGEST_TRAIT, TRAITS, type TraitName, type Traits } from '#recognise'
-import { BaselineView, LEAST_CLIENTS } from './baseline-view.ts'
+import { BaselineView, LEAST_CALM_CLIENTS } from './baseline-view.ts'
 import { CAN_BE_ABSENT, handwritingOf } from './trait-columns.ts'
 
 export const MAX_VECTORS = 4096
@@ -128,7 +128,7 @@ export class TraitBaseline {
 
   /** Enough to say of what nobody showed that hardly anybody does. */
   get isReady(): boolean {
-    return this.clients >= LEAST_CLIENTS
+    return this.clients >= LEAST_CALM_CLIENTS
   }
 
   /** Vectors of one network, for tests and for who wants to know. */
