@@ -97,7 +97,7 @@ export async function replay(
       : { onCalm: (name, client, atMs, traits) => learner.take(name, client, atMs, traits) }),
   })
 
-  const figures = await readAll(files, run, { flags, terminal, times })
+  const figures = await readAll(files, run, { flags, terminal, timeZone: times.zone })
   run.end()
   if (learner !== undefined)
     await writeOwn(flags.learn!, `${JSON.stringify(learner.learned(run, Date.now()))}\n`, '--learn')
@@ -128,7 +128,7 @@ export async function replay(
 async function readAll(
   files: readonly string[],
   run: Replay,
-  { flags, terminal, times }: { flags: ReplayFlags; terminal: Terminal; times: LocalTimes },
+  { flags, terminal, timeZone }: { flags: ReplayFlags; terminal: Terminal; timeZone: string },
 ): Promise<FileFigures[]> {
   const readers: LogReader[] = []
   const sorted: SortedLog[] = []
@@ -139,16 +139,16 @@ async function readAll(
   for (const signal of signals) process.once(signal, onSignal)
   const progress = new Progress(readers, terminal, flags.progress !== false)
   try {
-    for (const file of files) readers.push(await openLog(file, times))
+    for (const file of files) readers.push(await openLog(file, timeZone))
     const parts: LogReader[] = []
     for (const reader of readers) {
-      if (!(await needsSorting(reader, flags, times))) {
+      if (!(await needsSorting(reader, flags, timeZone))) {
         parts.push(reader)
         continue
       }
       wasSorted.add(reader)
       const log = await sortLog(reader, tmpdir(), {
-        times,
+        timeZone,
         signal: stop.signal,
         onRead: () => {
           progress.tick()
@@ -194,9 +194,9 @@ async function readAll(
   }))
 }
 
-async function openLog(file: string, times: LocalTimes): Promise<LogReader> {
+async function openLog(file: string, timeZone: string): Promise<LogReader> {
   try {
-    return await LogReader.open(file, { times })
+    return await LogReader.open(file, { timeZone })
   } catch (error) {
     if (error instanceof PackedLogError)
       throw new CliError(`${file}: ${error.message}`, EXIT.failed, { cause: error })
@@ -210,11 +210,11 @@ async function openLog(file: string, times: LocalTimes): Promise<LogReader> {
   }
 }
 
-async function needsSorting(reader: LogReader, flags: ReplayFlags, times: LocalTimes): Promise<boolean> {
+async function needsSorting(reader: LogReader, flags: ReplayFlags, timeZone: string): Promise<boolean> {
   if (flags.sort === true) return true
   // What is packed or comes through a pipe cannot be looked at in places.
   if (reader.sizeBytes === undefined || /\.(?:gz|zst)$/.test(reader.path)) return false
-  return !(await looksSorted(reader.path, { times }))
+  return !(await looksSorted(reader.path, { timeZone }))
 }
 
 /** Throws when what was read so far holds no request at all, with its first line. */

@@ -37,7 +37,7 @@ export class JsonLines {
       textOf(request['client_ip']) || textOf(request['remote_ip']) || hostOf(textOf(request['remote_addr']))
     if (atMs === undefined || client === '') return false
     line.atMs = atMs
-    line.status = numberOf(top['status'])
+    line.status = statusOf(top['status'])
     line.bytes = numberOf(top['size'])
     line.durationMs = secondsOf(top['duration'])
     this.#put(line, FIELD.client, client)
@@ -61,7 +61,7 @@ export class JsonLines {
     const client = textOf(top['ClientHost']) || hostOf(textOf(top['ClientAddr']))
     if (atMs === undefined || client === '') return false
     line.atMs = atMs
-    line.status = numberOf(top['DownstreamStatus'])
+    line.status = statusOf(top['DownstreamStatus'])
     line.bytes = numberOf(top['DownstreamContentSize'])
     // In nanoseconds.
     line.durationMs = typeof top['Duration'] === 'number' ? Math.max(0, top['Duration']) / 1e6 : -1
@@ -91,7 +91,7 @@ export class JsonLines {
     if (atMs === undefined || client === '') return false
     const [method = '', target = '', version = ''] = pick('request').split(' ')
     line.atMs = atMs
-    line.status = numberOf(top['status'])
+    line.status = statusOf(top['status'])
     line.bytes = numberOf(top['body_bytes_sent'] ?? top['bytes_sent'] ?? top['bytes'])
     line.durationMs = secondsOf(top['request_time'])
     this.#put(line, FIELD.client, client)
@@ -131,6 +131,11 @@ function firstOf(value: unknown): string {
 function numberOf(value: unknown): number {
   const number = typeof value === 'string' && value !== '' ? Number(value) : value
   return typeof number === 'number' && number >= 0 && number < 1e16 ? Math.floor(number) : 0
+}
+
+function statusOf(value: unknown): number {
+  const status = numberOf(value)
+  return status >= 100 && status <= 999 ? status : 0
 }
 
 /** "203.0.113.7:443", "[2001:db8::1]:443" and "www.example.org:443" without their ports. */

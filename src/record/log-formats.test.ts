@@ -4,10 +4,9 @@ import fc from 'fast-check'
 import { FIELD, type LogLine } from './log-line.ts'
 import { LogReader } from './log-reader.ts'
 import type { LogSource } from './log-source.ts'
-import { LocalTimes } from './log-time.ts'
 
 /** A reader over bytes in pieces of `step`. */
-function readerOf(bytes: Buffer, step = 7777, times = new LocalTimes('UTC')): LogReader {
+function readerOf(bytes: Buffer, step = 7777, timeZone = 'UTC'): LogReader {
   let at = 0
   const source: LogSource = {
     readBytes: 0,
@@ -19,11 +18,11 @@ function readerOf(bytes: Buffer, step = 7777, times = new LocalTimes('UTC')): Lo
     },
     async close() {},
   }
-  return new LogReader('test.log', source, { times })
+  return new LogReader('test.log', source, { timeZone })
 }
 
-async function each(text: string, look: (line: LogLine) => void, times?: LocalTimes): Promise<LogReader> {
-  const reader = readerOf(Buffer.from(text, 'utf8'), 7777, times)
+async function each(text: string, look: (line: LogLine) => void, timeZone?: string): Promise<LogReader> {
+  const reader = readerOf(Buffer.from(text, 'utf8'), 7777, timeZone)
   while (await reader.fill()) while (reader.next()) look(reader.line)
   return reader
 }
@@ -43,9 +42,9 @@ function shown(line: LogLine) {
   }
 }
 
-async function only(text: string, times?: LocalTimes) {
+async function only(text: string, timeZone?: string) {
   const found: ReturnType<typeof shown>[] = []
-  const reader = await each(text, (line) => found.push(shown(line)), times)
+  const reader = await each(text, (line) => found.push(shown(line)), timeZone)
   assert.equal(found.length, 1, `${text} gave ${found.length} lines, ${reader.bad} bad`)
   return found[0]!
 }
@@ -113,16 +112,31 @@ describe('formats', () => {
   })
 
   test('HAProxy times are of the zone that is said, also when summer time begins and ends', async () => {
-    const at = (clock: string, times: LocalTimes) =>
-      only(HAPROXY.replace('06/Feb/2026:12:14:14', clock), times).then((line) => line.at)
-    const paris = new LocalTimes('Europe/Paris')
-    assert.equal(await at('29/Mar/2026:01:59:59', paris), '2026-03-29T00:59:59.655Z')
-    assert.equal(await at('29/Mar/2026:03:00:00', paris), '2026-03-29T01:00:00.655Z')
+    const read = async (...clocks: string[]) => {
+      const found: string[] = []
+      const text = clocks.map((clock) => HAPROXY.replace('06/Feb/2026:12:14:14', clock)).join('\n')
+      await each(text, (line) => found.push(new Date(line.atMs).toISOString()), 'Europe/Paris')
+      return found
+    }
+    assert.deepEqual(await read('29/Mar/2026:01:59:59', '29/Mar/2026:03:00:00'), [
+      '2026-03-29T00:59:59.655Z',
+      '2026-03-29T01:00:00.655Z',
+    ])
     // The hour from two to three happens twice.
-    assert.equal(await at('25/Oct/2026:02:30:00', paris), '2026-10-25T00:30:00.655Z')
-    assert.equal(await at('25/Oct/2026:02:59:59', paris), '2026-10-25T00:59:59.655Z')
-    assert.equal(await at('25/Oct/2026:02:00:01', paris), '2026-10-25T01:00:01.655Z')
-    assert.equal(await at('25/Oct/2026:03:00:00', paris), '2026-10-25T02:00:00.655Z')
+    assert.deepEqual(
+      await read(
+        '25/Oct/2026:02:30:00',
+        '25/Oct/2026:02:59:59',
+        '25/Oct/2026:02:00:01',
+        '25/Oct/2026:03:00:00',
+      ),
+      [
+        '2026-10-25T00:30:00.655Z',
+        '2026-10-25T00:59:59.655Z',
+        '2026-10-25T01:00:01.655Z',
+        '2026-10-25T02:00:00.655Z',
+      ],
+    )
   })
 
   test('Caddy', async () => {
@@ -285,6 +299,7 @@ describe('hostile lines', () => {
         '{"ClientHost":null,"StartUTC":"2026-99-99T00:00:00Z"}',
         '{"__proto__":{"ClientHost":"192.0.2.1"},"constructor":1}',
         '{"remote_addr":"192.0.2.1","time":1e300}',
+        '{"remote_addr":"192.0.2.1","time":-1e9}',
         '{}',
         '[]',
         'null',
@@ -292,7 +307,12 @@ describe('hostile lines', () => {
       ].join('\n'),
       () => assert.fail('none of them is a request'),
     )
-    assert.equal(reader.bad, 10)
+    assert.equal(reader.bad, 11)
+  })
+
+  test('a status or a size that no server sends is none', async () => {
+    const line = await only(TRAEFIK.replace('404', '65700').replace(':12,', ':1e99,'))
+    assert.deepEqual([line.status, line.bytes], [0, 0])
   })
 
   test('a line of more than 64 kB is skipped, whatever size it comes in', async () => {

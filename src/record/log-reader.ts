@@ -29,8 +29,8 @@ export interface BadLine {
 }
 
 export interface LogReaderOptions {
-  /** For logs that do not say theirs (HAProxy). */
-  readonly times?: LocalTimes
+  /** Of logs that do not say theirs (HAProxy); the machine's when not given. */
+  readonly timeZone?: string
   readonly bufferBytes?: number
 }
 
@@ -48,7 +48,9 @@ export class LogReader {
   /** Why reading ended early (a gzip cut off, a read error); what came before was used. */
   fault: string | undefined
   readonly #source: LogSource
+  /** Of this log alone: the hour that happens twice is told by what came before. */
   #times: LocalTimes | undefined
+  readonly #timeZone: string | undefined
   readonly #json = new JsonLines()
   readonly #buffer: Buffer
   #view: Buffer
@@ -63,7 +65,7 @@ export class LogReader {
   constructor(path: string, source: LogSource, options: LogReaderOptions = {}) {
     this.path = path
     this.#source = source
-    this.#times = options.times
+    this.#timeZone = options.timeZone
     this.#buffer = Buffer.allocUnsafe(Math.max(options.bufferBytes ?? BUFFER, 2 * LONGEST_LINE))
     this.#view = this.#buffer.subarray(0, 0)
   }
@@ -149,7 +151,7 @@ export class LogReader {
       case 'json':
         return this.#json.read(this.#view, start, end, this.line)
       case 'haproxy':
-        this.#times ??= new LocalTimes()
+        this.#times ??= new LocalTimes(this.#timeZone)
         return readHaproxy(this.#view, start, end, this.line, this.#times)
       default:
         return format satisfies never

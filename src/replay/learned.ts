@@ -82,7 +82,8 @@ export class Learner {
 
   /** After the replay's end. */
   learned(replay: Replay, madeAtMs: number): Learned {
-    const sites: Record<string, LearnedSite> = {}
+    // Without a prototype: names are Host fields.
+    const sites: Record<string, LearnedSite> = Object.create(null)
     for (const [name, { clients, vectors }] of this.#sites) {
       const site = replay.sites.get(name)
       if (site === undefined) continue

@@ -270,6 +270,21 @@ describe('order and bounds', () => {
     assert.ok(replay.counters.hurried > 0)
   })
 
+  test('months without a log are no calm weather', () => {
+    const random = seeded(24)
+    const later = 180 * 86_400
+    const site = theSite(
+      replayOf([...visitors(0, 900, 100, random), ...visitors(later, later + 900, 100, random)]),
+    )
+    assert.deepEqual(site.incidents, [])
+    assert.ok(site.calm.peakPerSecond > 80)
+  })
+
+  test('who logs his balancer instead of his visitors is told', () => {
+    const requests = [...visitors(0, 300, 20, seeded(25))].map((one) => ({ ...one, client: '10.0.0.9' }))
+    assert.match(reportText(reported(replayOf(requests))), /come from\s+10\.0\.0\.9/)
+  })
+
   test('made-up hosts do not make sites', () => {
     const random = seeded(23)
     const requests = [

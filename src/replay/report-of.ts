@@ -21,6 +21,8 @@ const TOP = 10
 /** Live, an address that is refused a hundred times in five seconds hammers. */
 const HAMMERING_PER_S = 5
 const LEAST_HAMMERING = 100
+/** One client may be most of a quiet site. */
+const LEAST_OF_PROXY = 1000
 
 export function reportOf(replay: Replay, options: ReportOptions): ReplayReport {
   const sites = [...replay.sites.values()]
@@ -161,6 +163,14 @@ function limitsOf(replay: Replay, sites: readonly SiteReplay[], options: ReportO
     'Nobody waits in a log: that a site had too much to do is a model of its capacity, not a measurement.',
     'Source networks are relays of the requests, not their authors.',
   ]
+  for (const site of sites) {
+    const { requests } = site.calm
+    const proxy = site.calmClients.clients.find((one) => 2 * one.requests > requests)
+    if (proxy !== undefined && requests >= LEAST_OF_PROXY)
+      limits.push(
+        `${site.name}: more than half of the requests come from ${proxy.client.text}. If that is a balancer or a CDN, log the address of the client that it passes on: nothing that is said of clients and networks is right otherwise.`,
+      )
+  }
   if (!options.hasBaseline) {
     for (const site of sites) {
       const first = site.incidents[0]

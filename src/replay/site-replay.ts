@@ -27,6 +27,8 @@ const TICKS = 4
 const OVERLOAD_DELAY_MS = 20
 /** Nobody looks beyond: what comes after is in the counters. */
 const MOST_INCIDENTS = 100
+/** A longer silence is where the log has nothing, not where the site had no visitors. */
+const LONGEST_SILENCE_S = 3600
 const MOST_TROUBLES = 50
 const TROUBLE_GAP_S = 60
 const LEAST_TROUBLE_S = 5
@@ -142,7 +144,7 @@ export class SiteReplay {
     const until = Math.min(lastS, this.#judgedS + 60)
     for (let second = this.#judgedS + 1; second <= until; second++)
       this.#judgeOne(second, NOTHING, second - 1)
-    if (this.#open === undefined) this.load.learnSilence(silent)
+    if (this.#open === undefined) this.load.learnSilence(Math.min(silent, LONGEST_SILENCE_S))
     this.#judgedS = lastS
     this.#closeIfOver(lastS)
   }
