@@ -4,7 +4,7 @@
  * A version-6 client has a /64 of its own at least (RFC 7934, BCP 177), so a single address of it
  * would be changed with the next packet.
  */
-import { type Address, formatAddress, maskAddress, parseAddress } from '#networks'
+import { type Address, formatAddress, maskAddress } from '#networks'
 
 export const V6_BITS = 64
 
@@ -12,12 +12,6 @@ export interface Entry {
   /** Canonical text of the address, or of the first address of the /64. */
   readonly text: string
   readonly version: 4 | 6
-}
-
-/** Undefined when `text` is not an address. */
-export function entryOf(text: string): Entry | undefined {
-  const address = parseAddress(text)
-  return address === undefined ? undefined : entryOfAddress(address)
 }
 
 export function entryOfAddress(address: Address): Entry {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { entryOf } from './entry.ts'
 import { Guard } from './guard.ts'
 
 function refusal(guard: Guard, text: string): string | undefined {
@@ -10,9 +9,10 @@ function refusal(guard: Guard, text: string): string | undefined {
 }
 
 test('a version-6 client is silenced with its /64, a v4-mapped one as version 4', () => {
-  assert.deepEqual(entryOf('2001:db8:1:2:3:4:5:6'), { text: '2001:db8:1:2::', version: 6 })
-  assert.deepEqual(entryOf('::ffff:192.0.2.7'), { text: '192.0.2.7', version: 4 })
-  assert.equal(entryOf('192.0.2.7; flush ruleset'), undefined)
+  const guard = new Guard([])
+  assert.deepEqual(guard.judge('2001:db8:1:2:3:4:5:6'), { text: '2001:db8:1:2::', version: 6 })
+  assert.deepEqual(guard.judge('::ffff:192.0.2.7'), { text: '192.0.2.7', version: 4 })
+  assert.equal(guard.judge('192.0.2.7; flush ruleset'), 'not-an-address')
 })
 
 test('nobody is silenced who cannot be one client far away', () => {
