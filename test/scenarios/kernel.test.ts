@@ -25,7 +25,7 @@ const setpriv = findProgram('setpriv')
 const skip = typeof lab === 'string' ? lab : false
 
 /** What a hung test would otherwise never say. */
-const HANG_MS = 60_000
+const HANG_MS = 120_000
 
 async function until(is: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const endMs = performance.now() + HANG_MS
