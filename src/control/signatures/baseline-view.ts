@@ -17,13 +17,17 @@ export const MOST_FAMILIAR = 512
 /** Below this a value that nobody showed may still be one in fifty's: with a hundred, a seeded test touched 3.5 % of visitors. */
 export const LEAST_CALM_CLIENTS = 200
 
+/** Vectors that fit are told apart by client up to so many. */
+const COUNTED = 128
+
 export interface CalmShare {
   /** Vectors that fit. */
   readonly fits: number
   /** Vectors of which all terms' traits are known. */
   readonly of: number
-  /** The clients behind those, a client with several vectors counting once. */
+  /** The clients behind those, a client with several vectors counting once; and those of them that fit. */
   readonly clients: number
+  readonly fittingClients: number
   /** fits / of; 0 when nothing is known. */
   readonly share: number
   /** Upper bound of the share at 95 %; 1 when nothing is known. */
@@ -107,15 +111,22 @@ export class BaselineView {
     }
     const of = known?.count ?? 0
     if (fitting === undefined || known === undefined || of === 0)
-      return { fits: 0, of: 0, clients: 0, share: 0, atMost: 1 }
-    const fits = fitting.countAnd(known)
+      return { fits: 0, of: 0, clients: 0, fittingClients: 0, share: 0, atMost: 1 }
+    const both = fitting.and(known)
+    const fits = both.count
     const clients = of * this.#clientsPerVector
+    // Exactly where it decides; what is common is common either way.
+    const fittingClients =
+      fits > COUNTED
+        ? fits * this.#clientsPerVector
+        : new Set([...both].map((i) => this.#vectors[i]!.client)).size
     return {
       fits,
       of,
       clients,
+      fittingClients,
       share: fits / of,
-      atMost: Math.min(1, poissonAtMost(fits * this.#clientsPerVector) / clients),
+      atMost: Math.min(1, poissonAtMost(fittingClients) / clients),
     }
   }
 

@@ -256,7 +256,8 @@ class Miner {
   #judge(items: readonly Item[]): Candidate | undefined {
     const candidate = this.#measure(items)
     if (candidate === undefined) return undefined
-    if (candidate.calm.fits === 0 || candidate.calm.atMost <= MOST_VISITORS) return candidate
+    // A single client of calm weather's two hundred or more is no kind of visitors.
+    if (candidate.calm.fittingClients <= 1 || candidate.calm.atMost <= MOST_VISITORS) return candidate
     this.#hold(candidate, 'visitors')
     return undefined
   }

@@ -81,6 +81,7 @@ describe('what is learned', () => {
       fits: 0,
       of: 0,
       clients: 0,
+      fittingClients: 0,
       share: 0,
       atMost: 1,
     })
