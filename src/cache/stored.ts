@@ -46,6 +46,7 @@ export class Stored {
   readonly part: Part | undefined
   readonly #initialAgeMs: number
   #fields: Partial<Record<Form, FieldLines>> = {}
+  #lines: Partial<Record<Form, FieldLines>> = {}
   #heads: Partial<Record<Form, Buffer>> = {}
 
   constructor(response: StoredResponse, rules: CacheRules) {
@@ -121,6 +122,15 @@ export class Stored {
   /** Field lines of the whole response in a form, without Age and Cache-Status. */
   fieldsIn(form: Form): FieldLines {
     return (this.#fields[form] ??= this.#fieldsOf(form))
+  }
+
+  /** The same with names in lower case, as HTTP/2 wants them (RFC 9113 §8.2), and the status before them. */
+  linesIn(form: Form): FieldLines {
+    return (this.#lines[form] ??= [
+      ':status',
+      String(this.response.status),
+      ...this.fieldsIn(form).map((text, i) => (i % 2 === 0 ? text.toLowerCase() : text)),
+    ])
   }
 
   /** The head of the whole response in a form, in HTTP/1.1, as far as "Age: ": its value, what else the edge adds and the empty line follow. */

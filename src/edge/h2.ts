@@ -64,7 +64,7 @@ export class Http2 implements Transport {
 
   #onStream(connection: Connection, stream: ServerHttp2Stream, flags: number, rawFields: string[]): void {
     // A stream that the client resets emits an error; nobody but the relay's close handler cares.
-    stream.on('error', () => {})
+    stream.on('error', nothing)
     const head = readRequestH2(rawFields)
     if (typeof head === 'string') {
       const { house } = this.#pipeline
@@ -78,7 +78,7 @@ export class Http2 implements Transport {
     const body = hasBody
       ? new RequestBody(stream, declared === undefined ? undefined : Number(declared))
       : undefined
-    const downstream = new H2Downstream(stream)
+    const downstream = new H2Downstream(stream, hasBody)
     const expectsContinue = hasBody && fieldValue(head.fields, 'expect')?.toLowerCase() === '100-continue'
     const relay = new Relay(downstream, body, this.#watch, expectsContinue)
     downstream.attach(relay)
@@ -106,22 +106,27 @@ function sendAnswer(stream: ServerHttp2Stream, answer: Answer, unread: boolean):
   if (unread) stream.once('finish', () => stream.close(NGHTTP2_NO_ERROR))
 }
 
+function nothing(): void {}
+
 class H2Downstream implements Downstream {
   readonly #stream: ServerHttp2Stream
   #trailers: readonly string[] = []
-  #requestEnded = false
+  #requestEnded: boolean
+  #relay: Relay | undefined
+  #waits = false
 
-  constructor(stream: ServerHttp2Stream) {
+  constructor(stream: ServerHttp2Stream, hasBody: boolean) {
     this.#stream = stream
-    stream.once('end', () => {
-      this.#requestEnded = true
-    })
+    this.#requestEnded = !hasBody
+    if (hasBody)
+      stream.once('end', () => {
+        this.#requestEnded = true
+      })
   }
 
   attach(relay: Relay): void {
     const stream = this.#stream
-    stream.on('drain', () => relay.drained())
-    stream.on('wantTrailers', () => this.#sendTrailers())
+    this.#relay = relay
     stream.on('close', () => {
       if (stream.writableFinished && (stream.rstCode === 0 || stream.rstCode === undefined)) relay.finished()
       else relay.clientClosed()
@@ -161,6 +166,7 @@ class H2Downstream implements Downstream {
     }
     try {
       // Only a body without a declared length can have trailers when the origin speaks HTTP/1.1.
+      if (!hasLength) stream.on('wantTrailers', () => this.#sendTrailers())
       stream.respond(lines, { waitForTrailers: !hasLength })
       return true
     } catch {
@@ -171,7 +177,25 @@ class H2Downstream implements Downstream {
   write(chunk: Buffer, pressed: boolean): boolean {
     const stream = this.#stream
     if (stream.destroyed || stream.writableEnded) return true
-    return stream.write(chunk) || (!pressed && stream.writableLength < BUFFER_BYTES)
+    if (stream.write(chunk)) return true
+    if (!this.#waits) {
+      this.#waits = true
+      stream.on('drain', () => this.#relay!.drained())
+    }
+    return !pressed && stream.writableLength < BUFFER_BYTES
+  }
+
+  whole(fields: readonly string[], body: Uint8Array): boolean {
+    const stream = this.#stream
+    if (stream.destroyed || stream.closed) return true
+    try {
+      stream.respond(fields as string[])
+    } catch {
+      return false
+    }
+    // HEAD and the like have ended it.
+    if (!stream.writableEnded) stream.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
+    return true
   }
 
   finish(trailers: readonly string[]): void {

@@ -37,6 +37,11 @@ export interface Downstream {
   respond(status: number, statusText: string, fields: readonly string[]): boolean
   /** False: enough is buffered (`pressed`: anything at all); the relay hears `drained` when there is room. */
   write(chunk: Buffer, pressed: boolean): boolean
+  /**
+   * A small answer at once: its field lines as HTTP/2 wants them, and its body. The relay hears `finished`. Absent: in pieces.
+   * False when its head cannot be sent.
+   */
+  whole?(fields: readonly string[], body: Uint8Array): boolean
   /** The body is complete. The relay hears `finished` when everything has been handed on. */
   finish(trailers: readonly string[]): void
   /** Closes in a way that the client can tell from a complete response; with `all`, the connection too. */
@@ -147,11 +152,21 @@ export class Relay implements Carrier, Paced {
   }
 
   serve(exchange: Exchange, instead: Instead): void {
-    const { status, fields, body } = instead.served
     this.#serving = instead
     this.#watch.add(this)
-    this.#status = status
     this.#originDone = true
+    const lines = this.#downstream.whole === undefined ? undefined : instead.lines
+    if (lines !== undefined && lines.body.length <= SLICE_BYTES) {
+      this.#status = lines.status
+      this.#bytes = lines.body.length
+      if (this.#downstream.whole!(lines.fields, lines.body)) {
+        this.#settleBuffered(this.#downstream.pendingBytes)
+        return
+      }
+      this.#bytes = 0
+    }
+    const { status, fields, body } = instead.served
+    this.#status = status
     if (!this.#downstream.respond(status, '', fields)) {
       this.#serving = undefined
       // It would stand in for itself.

@@ -30,8 +30,9 @@ export interface Instead {
   readonly served: Served
   /** Of the log: '' when the origin has confirmed it. */
   readonly reason: '' | 'stale' | 'emergency'
-  /** The same ready to be written to HTTP/1.1, for the most frequent answer: a whole page. */
-  readonly written?: Written
+  /** The same ready to be written to HTTP/1.1, for the most frequent answer: a whole page; and for HTTP/2. */
+  readonly written?: Written | undefined
+  readonly lines?: Lines | undefined
 }
 
 /** `head` ends with "Age: "; `tail` is the age and what else is said, without the empty line. */
@@ -48,6 +49,13 @@ export interface Written {
  * the origin again, by what `conditions` are now.
  */
 export type Wish = 'pass' | 'copy' | 'instead' | 'hold' | 'again'
+
+/** `fields` begin with ":status", and their names are in lower case. */
+export interface Lines {
+  readonly status: number
+  readonly fields: FieldLines
+  readonly body: Uint8Array
+}
 
 /** What a relay tells of the origin's answer, and asks. */
 export interface Fill {

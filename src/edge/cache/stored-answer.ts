@@ -1,12 +1,11 @@
 /** A stored response on its way to a client. */
 import { codingsOf, isPlain, type Served, type Stored, serve } from '#cache'
 import { type RequestHead, storeFieldsOf } from '#http'
-import type { Instead, Written } from './filling.ts'
+import type { Instead, Lines, Written } from './filling.ts'
 
 /** What was stored, made into an answer when it is asked for in that form. */
 export class StoredAnswer implements Instead {
   readonly reason: Instead['reason']
-  readonly written?: Written
   readonly #of: { stored: Stored; head: RequestHead; nowMs: number; status: string }
 
   constructor(
@@ -15,21 +14,39 @@ export class StoredAnswer implements Instead {
   ) {
     this.#of = of
     this.reason = reason
-    if (isPlain(of.head)) this.written = writtenOf(of.stored, of.head, of.nowMs, of.status)
+  }
+
+  get written(): Written | undefined {
+    const { stored, head, nowMs, status } = this.#of
+    if (!isPlain(head)) return undefined
+    const form = stored.formFor(codingsOf(storeFieldsOf(head)))
+    return {
+      status: stored.response.status,
+      head: stored.headIn(form),
+      tail: `${stored.ageS(nowMs)}\r\nCache-Status: Digue; ${status}\r\n`,
+      body: stored.bodyIn(form),
+    }
+  }
+
+  get lines(): Lines | undefined {
+    const { stored, head, nowMs, status } = this.#of
+    if (!isPlain(head)) return undefined
+    const form = stored.formFor(codingsOf(storeFieldsOf(head)))
+    return {
+      status: stored.response.status,
+      fields: [
+        ...stored.linesIn(form),
+        'age',
+        String(stored.ageS(nowMs)),
+        'cache-status',
+        `Digue; ${status}`,
+      ],
+      body: stored.bodyIn(form),
+    }
   }
 
   get served(): Served {
     const { stored, head, nowMs, status } = this.#of
     return serve(stored, head, nowMs, { status })
-  }
-}
-
-function writtenOf(stored: Stored, head: RequestHead, nowMs: number, status: string): Written {
-  const form = stored.formFor(codingsOf(storeFieldsOf(head)))
-  return {
-    status: stored.response.status,
-    head: stored.headIn(form),
-    tail: `${stored.ageS(nowMs)}\r\nCache-Status: Digue; ${status}\r\n`,
-    body: stored.bodyIn(form),
   }
 }
