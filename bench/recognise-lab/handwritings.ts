@@ -216,25 +216,26 @@ function program(client: string, secure: boolean, agent: string, hello?: string)
 export const CURL_HELLO = withAlpn(Buffer.from(HELLOS.curl, 'base64'), ['http/1.1']).toString('base64')
 
 /**
- * A site's visitors in the proportions of a French public site, one handwriting for each of `count` people. The first ones are not all
- * of one kind: whoever takes some of them takes a mixture.
+ * A site's visitors in the proportions of a French public site, one handwriting for each of `count` people. The first
+ * ones are not all of one kind: whoever takes some of them takes a mixture. Six of a thousand are programs.
  */
 export function visitorsHandwritings(secure: boolean, count: number): Handwriting[] {
   return Array.from({ length: count }, (_, i) => {
-    // Coprime strides: every combination comes, the common ones often.
-    const share = (i * 37) % 100
+    // Strides without a common divisor: every combination comes, the common ones often.
+    const share = (i * 377) % 1000
     const language = LANGUAGES[Math.min(LANGUAGES.length - 1, Math.floor(((i * 61) % 97) ** 2 / 1200))]!
     const version = [156, 156, 155, 154][(i * 7) % 4]!
-    if (share < 34) return chromium(secure, SYSTEMS[0]!, version, language)
-    if (share < 60) return chromium(secure, SYSTEMS[2]!, version, language)
-    if (share < 66) return chromium(secure, SYSTEMS[1]!, version, language)
-    if (share < 68) return chromium(secure, SYSTEMS[3]!, version, language)
-    if (share < 82) return secure ? chromium(secure, SYSTEMS[2]!, version, language) : safari(true, language)
-    if (share < 86) return secure ? chromium(secure, SYSTEMS[1]!, version, language) : safari(false, language)
-    if (share < 94) return firefox(secure, SYSTEMS[0]!, version - 11, language)
-    if (share < 97) return firefox(secure, SYSTEMS[3]!, version - 11, language)
-    if (share < 98) return program('curl', secure, 'curl/8.14.1', secure ? HELLOS.curl : undefined)
-    if (share < 99)
+    if (share < 340) return chromium(secure, SYSTEMS[0]!, version, language)
+    if (share < 600) return chromium(secure, SYSTEMS[2]!, version, language)
+    if (share < 660) return chromium(secure, SYSTEMS[1]!, version, language)
+    if (share < 680) return chromium(secure, SYSTEMS[3]!, version, language)
+    if (share < 820) return secure ? chromium(secure, SYSTEMS[2]!, version, language) : safari(true, language)
+    if (share < 860)
+      return secure ? chromium(secure, SYSTEMS[1]!, version, language) : safari(false, language)
+    if (share < 950) return firefox(secure, SYSTEMS[0]!, version - 11, language)
+    if (share < 994) return firefox(secure, SYSTEMS[3]!, version - 11, language)
+    if (share < 996) return program('curl', secure, 'curl/8.14.1', secure ? HELLOS.curl : undefined)
+    if (share < 998)
       return program('python requests', false, 'python-requests/2.32.3', secure ? CURL_HELLO : undefined)
     return program('wget', secure, 'Wget/1.25.0', secure ? CURL_HELLO : undefined)
   })
@@ -250,3 +251,54 @@ export const mostCommon = (secure: boolean): Handwriting =>
     // Of who copies its fields, and does not speak HTTP/2.
     secure ? 'chromium, http/1.1' : 'chromium',
   )
+
+/** The site's own app on phones. Of the library's known fields and of BoringSSL's hello, which Chromium's is as well. */
+export const APP = (secure: boolean): Handwriting => {
+  const fields = [
+    'User-Agent',
+    'TownHall/4.2 okhttp/4.12.0',
+    'Accept-Language',
+    'fr-FR',
+    'Accept-Encoding',
+    'gzip',
+  ]
+  const written = secure
+    ? fields
+    : ['Host', '', ...fields.slice(0, 4), 'Connection', 'Keep-Alive', ...fields.slice(4)]
+  return {
+    name: 'app',
+    navigation: written,
+    script: written,
+    ...(secure
+      ? {
+          hello: HELLOS.chromium,
+          h2: {
+            settings: { enablePush: false, initialWindowSize: 16_777_216 },
+            window: 16_777_216,
+            pseudo: [':method', ':path', ':authority', ':scheme'],
+          },
+        }
+      : {}),
+  }
+}
+
+export const CRAWLER = (secure: boolean): Handwriting => {
+  const agent = 'Mozilla/5.0 (compatible; LibraryBot/2.1; +https://bot.example.org/)'
+  const fields = [
+    'Host',
+    '',
+    'Connection',
+    'keep-alive',
+    'Accept',
+    'text/html,*/*;q=0.8',
+    'From',
+    'bot@example.org',
+  ]
+  const written = [...fields, 'User-Agent', agent, 'Accept-Encoding', 'gzip,deflate']
+  return {
+    name: 'crawler',
+    navigation: written,
+    script: written,
+    ...(secure ? { hello: HELLOS.openssl } : {}),
+  }
+}

@@ -1,51 +1,77 @@
 /** The tables of the detection lab, and what became of its goals. */
 import { median } from '../lib/stats.ts'
 import { percent, table, thousands } from '../lib/table.ts'
-import type { LabRecord } from './run.ts'
+import type { CostRow, EdgeCost } from './cost.ts'
+import type { LogRecord } from './old-log.ts'
+import type { LabRecord, Timing } from './run.ts'
+import type { DayRecord, VirtualRecord } from './virtual.ts'
+
+export interface LabResults {
+  readonly timing: Timing
+  readonly scale: number
+  readonly days: DayRecord[]
+  readonly virtual: VirtualRecord[]
+  log?: LogRecord
+  cost?: readonly CostRow[]
+  edge?: EdgeCost
+  readonly live: LabRecord[]
+}
 
 const MOST_SECONDS = 2
 const MOST_WRONG = 0.001
 
-export function report(records: readonly LabRecord[]): string {
-  const lines = [floods(records), '', ...records.flatMap(remarks), '', ...goals(records)]
-  return lines.join('\n')
+const seconds = (s: number | null) => (s === null ? 'never' : `${s.toFixed(1)} s`)
+const share = (part: number, whole: number) => part / Math.max(1, whole)
+
+export function liveReport(records: readonly LabRecord[]): string {
+  const rows = records.map((r) => [
+    r.flood,
+    r.recognisedS.map(seconds).join(', ') || '–',
+    r.attack ? percent(r.markedShare) : '–',
+    r.attack ? percent(r.stoppedShare) : '–',
+    percent(share(r.visitors.marked, r.visitors.seen), 2),
+    thousands(r.visitors.seen),
+    String(r.published.length),
+    percent(share(r.served.served, r.served.asked), 2),
+    r.attack ? `${thousands(r.attack.sent / Math.max(1, r.attack.seconds))}/s` : '–',
+    percent(r.cpuShare, 0),
+  ])
+  const head = [
+    '',
+    'recognised after',
+    'flood under one',
+    'stopped before',
+    'visitors wrongly',
+    'n',
+    'signatures',
+  ]
+  return [
+    table([...head, 'visitors served', 'flood sent', 'CPU'], rows),
+    ...records.flatMap((r) => [...reasons(r), ...remarks(r)]),
+  ].join('\n')
 }
 
-const seconds = (s: number | null) => (s === null ? 'never' : `${s.toFixed(1)} s`)
+export function virtualReport(records: readonly VirtualRecord[]): string {
+  const rows = records.map((r) => [
+    r.flood,
+    r.recognisedS.map(seconds).join(', ') || '–',
+    r.recognisedS.length > 0 ? percent(r.markedShare) : '–',
+    percent(share(r.visitors.marked, r.visitors.seen), 2),
+    thousands(r.visitors.seen),
+    String(r.published.length),
+  ])
+  return [
+    table(['', 'recognised after', 'flood under one', 'visitors wrongly', 'n', 'signatures'], rows),
+    ...records.flatMap(reasons),
+  ].join('\n')
+}
 
-function floods(records: readonly LabRecord[]): string {
-  return table(
-    [
-      '',
-      'recognised after',
-      'flood under one',
-      'stopped before',
-      'visitors wrongly',
-      'n',
-      'signatures',
-      'visitors served',
-      'flood sent',
-      'CPU',
-    ],
-    records.map((r) => [
-      r.flood,
-      r.recognisedS.map(seconds).join(', ') || '–',
-      r.attack ? percent(r.markedShare) : '–',
-      r.attack ? percent(r.stoppedShare) : '–',
-      percent(r.visitors.marked / Math.max(1, r.visitors.seen), 2),
-      thousands(r.visitors.seen),
-      String(r.published.length),
-      percent(r.served.served / Math.max(1, r.served.asked), 2),
-      r.attack ? `${thousands(r.attack.sent / Math.max(1, r.attack.seconds))}/s` : '–',
-      percent(r.cpuShare, 0),
-    ]),
-  )
+function reasons(r: LabRecord | VirtualRecord): string[] {
+  return r.published.map(({ id, reason, afterS }) => `  ${r.flood}: ${afterS.toFixed(1)} s ${id} ${reason}`)
 }
 
 function remarks(r: LabRecord): string[] {
-  const lines = r.published.map(
-    ({ id, reason, afterS }) => `  ${r.flood}: ${afterS.toFixed(1)} s ${id} ${reason}`,
-  )
+  const lines: string[] = []
   const touched = Object.entries(r.byLabel).filter(
     ([label, { marked }]) => label !== 'attacker' && marked > 0,
   )
@@ -67,29 +93,71 @@ function remarks(r: LabRecord): string[] {
   return lines
 }
 
-/** Each is judged over all floods together. */
-export function goals(records: readonly LabRecord[]): string[] {
-  const line = (what: string, isMet: boolean, got: string) =>
-    `goal: ${what}: ${isMet ? 'met' : 'missed'} (${got})`
-  const lines: string[] = []
-  const times = records.flatMap((r) => (r.expected === 'flood' ? r.recognisedS : []))
-  if (times.length > 0) {
-    // One that is never recognised took longer than any.
-    const middle = median(times.map((s) => s ?? Number.MAX_VALUE))
-    const got = `${middle === Number.MAX_VALUE ? 'never' : seconds(middle)}, n=${times.length}, ${times.filter((s) => s === null).length} never`
-    lines.push(line(`a flood is recognised within ${MOST_SECONDS} s, median`, middle <= MOST_SECONDS, got))
-  }
-  const seen = records.reduce((sum, r) => sum + r.visitors.seen, 0)
-  const marked = records.reduce((sum, r) => sum + r.visitors.marked, 0)
-  if (seen > 0)
+export function calmReport(days: readonly DayRecord[], log?: LogRecord): string {
+  const lines = days.flatMap(({ secure, requests, clients, minings, published }) => [
+    `a calm day over ${secure ? 'HTTPS' : 'HTTP'}: ${thousands(requests)} requests in two days, ${thousands(clients)} clients in the baseline, mined ${thousands(minings)} times: ${published.length} signatures`,
+    ...published.slice(0, 5).map(({ atS, reason }) => `  after ${(atS / 3600).toFixed(1)} h: ${reason}`),
+  ])
+  if (log !== undefined)
     lines.push(
-      line(
-        `≤ ${percent(MOST_WRONG)} of visitors’ requests wrongly under a signature`,
+      `an old log of ${thousands(log.lines)} lines: floods found after ${log.foundS.map(seconds).join(', ')}; ${log.wrong.length} signatures in calm weather and flash crowd`,
+      ...log.wrong.slice(0, 5).map((reason) => `  ${reason}`),
+    )
+  return lines.join('\n')
+}
+
+export function costReport(rows: readonly CostRow[], edge: EdgeCost): string {
+  const shown = rows.map(({ what, us, leastUs, mostUs }) => [
+    what,
+    `${us.toFixed(2)} µs`,
+    `${leastUs.toFixed(2)} to ${mostUs.toFixed(2)}`,
+  ])
+  const of = (all: readonly number[]) => `${median(all).toFixed(1)} µs`
+  return `${table(['CPU of traits and 16 signatures', 'median', 'rounds'], shown)}
+CPU of all of Digue per proxied request: ${of(edge.onUs)} with 16 signatures in force, ${of(edge.offUs)} with none: ${edge.ratio.text} times`
+}
+
+/** Each is judged over all floods together. */
+export function goals(results: LabResults): string[] {
+  const lines: string[] = []
+  const say = (what: string, isMet: boolean, got: string) =>
+    lines.push(`goal: ${what}: ${isMet ? 'met' : 'missed'} (${got})`)
+  for (const [kind, records] of [
+    ['virtual time', results.virtual],
+    ['live', results.live],
+  ] as const) {
+    const times = records.flatMap((r) => (r.expected === 'flood' ? r.recognisedS : []))
+    if (times.length > 0) {
+      // One that is never recognised took longer than any.
+      const middle = median(times.map((s) => s ?? Number.POSITIVE_INFINITY))
+      const never = times.filter((s) => s === null).length
+      say(
+        `${kind}: a flood is recognised within ${MOST_SECONDS} s, median`,
+        middle <= MOST_SECONDS,
+        `${Number.isFinite(middle) ? seconds(middle) : 'never'}, n=${times.length}${never > 0 ? `, ${never} never` : ''}`,
+      )
+    }
+    const seen = records.reduce((sum, r) => sum + r.visitors.seen, 0)
+    const marked = records.reduce((sum, r) => sum + r.visitors.marked, 0)
+    if (seen > 0)
+      say(
+        `${kind}: ≤ ${percent(MOST_WRONG)} of visitors’ requests wrongly under a signature`,
         marked <= MOST_WRONG * seen,
         `${percent(marked / seen, 3)}, ${marked} of ${thousands(seen)}`,
-      ),
+      )
+    for (const r of records)
+      if (r.expected === 'none')
+        say(`${kind}: no signature in ${r.flood}`, r.published.length === 0, String(r.published.length))
+  }
+  const inCalm = results.days.reduce((sum, { published }) => sum + published.length, 0)
+  if (results.days.length > 0) say('no signature in a calm day that is mined', inCalm === 0, String(inCalm))
+  if (results.log)
+    say(
+      'no signature in an old log but in its floods',
+      results.log.wrong.length === 0,
+      String(results.log.wrong.length),
     )
-  for (const r of records.filter(({ expected }) => expected === 'none'))
-    lines.push(line(`no signature in ${r.flood}`, r.published.length === 0, String(r.published.length)))
+  for (const { what, us, goalUs } of results.cost ?? [])
+    if (goalUs !== undefined) say(`${what} ≤ ${goalUs} µs`, us <= goalUs, `${us.toFixed(2)} µs`)
   return lines
 }

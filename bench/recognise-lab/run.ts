@@ -46,6 +46,7 @@ export interface LabRecord {
   readonly flood: string
   readonly expected: Flood['expected']
   readonly timing: Timing
+  readonly scale: number
   /** Seconds from the first attack request, or from a change of handwriting; null when it did not come. */
   readonly recognisedS: readonly (number | null)[]
   /** Share of the flood's requests under a signature over the whole flood, of those that were looked at. */
@@ -78,11 +79,15 @@ export interface LabProgress {
 const sleepUntil = (atMs: number) =>
   new Promise<void>((resolve) => setTimeout(resolve, Math.max(0, atMs - Date.now())))
 
-export async function runFlood(
-  flood: Flood,
-  timing: Timing,
-  onProgress: (progress: LabProgress) => void = () => {},
-): Promise<LabRecord> {
+export interface LabOptions {
+  readonly timing: Timing
+  /** Share of the usual flood, visitors' requests and origin, 0 to 1: for a machine that has no time for all. */
+  readonly scale: number
+  readonly onProgress?: ((progress: LabProgress) => void) | undefined
+}
+
+export async function runFlood(flood: Flood, options: LabOptions): Promise<LabRecord> {
+  const { timing, scale } = options
   const children: Child[] = []
   let digue: RunningDigue | undefined
   let place: PeerPlace | undefined
@@ -90,7 +95,8 @@ export async function runFlood(
   const secure = flood.tls ?? false
   try {
     const tls = certificate()
-    const originPlan: OriginPlan = { ...USUAL_ORIGIN, tls }
+    const servers = Math.max(1, Math.round(USUAL_ORIGIN.servers * scale))
+    const originPlan: OriginPlan = { ...USUAL_ORIGIN, servers, tls }
     const origin = new Child('origin', [process.execPath, ORIGIN, JSON.stringify(originPlan)], {
       core: CORES?.load,
       ipc: true,
@@ -143,12 +149,12 @@ export async function runFlood(
       )
     const visited = visitors.message<VisitorResult>('result')
     visited.catch(() => {})
-    visitors.send(visitorPlan(flood, target, startAtMs, timing))
+    visitors.send(visitorPlan(flood, target, startAtMs, options))
     const attacked = attacker?.message<AttackResult>('result')
     attacked?.catch(() => {})
-    attacker?.send(attackPlan(flood, target, startAtMs, timing))
+    attacker?.send(attackPlan(flood, target, startAtMs, options))
     const timer = setInterval(() => {
-      onProgress({
+      options.onProgress?.({
         second: (Date.now() - startAtMs) / 1000,
         arrived: seen.arrived,
         served: seen.served,
@@ -168,7 +174,18 @@ export async function runFlood(
       const result = await visited
       attacker?.send({ stop: true })
       const attack = (await attacked) ?? null
-      return record({ flood, timing, startAtMs, judged, result, attack, programs, cpuShare, stolenShare })
+      return record({
+        flood,
+        timing,
+        scale,
+        startAtMs,
+        judged,
+        result,
+        attack,
+        programs,
+        cpuShare,
+        stolenShare,
+      })
     } finally {
       clearInterval(timer)
     }
@@ -180,12 +197,17 @@ export async function runFlood(
   }
 }
 
-function visitorPlan(flood: Flood, target: Target, startAtMs: number, timing: Timing): VisitorPlan {
+function visitorPlan(
+  flood: Flood,
+  target: Target,
+  startAtMs: number,
+  { timing, scale }: LabOptions,
+): VisitorPlan {
   const secure = flood.tls ?? false
   const endS = timing.calmS + timing.floodS
   const handwritings = visitorsHandwritings(secure, RETURNING + NEW)
   const usual = {
-    perSecond: PER_VISITOR,
+    perSecond: PER_VISITOR * scale,
     protocol: secure ? 'h2' : 'http',
     connection: 'keep',
     assets: 0,
@@ -214,7 +236,7 @@ function visitorPlan(flood: Flood, target: Target, startAtMs: number, timing: Ti
       name: 'crowd',
       addresses: crowd,
       // Half of them at once more than the origin can do.
-      perSecond: 0.5,
+      perSecond: 0.5 * scale,
       fromS: timing.calmS,
       handwritings: visitorsHandwritings(secure, CROWD),
       link: { page: '/article/7', referrer: 'https://news.example.org/' },
@@ -232,8 +254,14 @@ function visitorPlan(flood: Flood, target: Target, startAtMs: number, timing: Ti
   }
 }
 
-function attackPlan(flood: Flood, target: Target, startAtMs: number, timing: Timing): AttackPlan {
+function attackPlan(
+  flood: Flood,
+  target: Target,
+  startAtMs: number,
+  { timing, scale }: LabOptions,
+): AttackPlan {
   const { calmS, floodS } = timing
+  const sources = attackers.slice(0, Math.round(ATTACKERS * scale))
   return {
     role: 'attackers',
     target,
@@ -242,8 +270,8 @@ function attackPlan(flood: Flood, target: Target, startAtMs: number, timing: Tim
     fromS: calmS,
     // Goes on until the last visitor's fate is known; told to stop before.
     untilS: calmS + floodS + DEADLINE_MS / 1000 + 5,
-    sources: attackers,
-    perSecond: (flood.perSecond ?? 2) * ATTACKERS,
+    sources,
+    perSecond: (flood.perSecond ?? 2) * sources.length,
     connection: 'keep',
     tls: flood.tls ?? false,
     finishShare: 1,
@@ -257,6 +285,7 @@ function attackPlan(flood: Flood, target: Target, startAtMs: number, timing: Tim
 interface Measured {
   readonly flood: Flood
   readonly timing: Timing
+  readonly scale: number
   readonly startAtMs: number
   readonly judged: Judged
   readonly result: VisitorResult
@@ -294,6 +323,7 @@ function record(m: Measured): LabRecord {
     flood: flood.name,
     expected: flood.expected,
     timing,
+    scale: m.scale,
     recognisedS,
     markedShare: all.marked / Math.max(1, all.seen),
     stoppedShare: all.stopped / Math.max(1, all.seen + all.stopped),
