@@ -12,8 +12,8 @@ import {
   HeaderTokens,
   hashToken,
   LoginCookie,
-  NeverChallenged,
   namesEngine,
+  PathPatterns,
 } from '#recognise'
 import { type CostCase, TRAIT_COSTS } from '../src/recognise/trait-costs.fixture.ts'
 
@@ -29,7 +29,7 @@ const session = encodeURIComponent(`s:${id}.${sign(id).digest('base64').slice(0,
 
 const crawlers = new Crawlers()
 const withListed = new Crawlers(CidrSet.parse(['192.0.2.0/24']).set)
-const paths = new NeverChallenged(DEFAULT_NEVER_CHALLENGED)
+const paths = new PathPatterns(DEFAULT_NEVER_CHALLENGED)
 const agent =
   'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36'
 const fields = [
@@ -105,7 +105,7 @@ const CASES: readonly Case[] = [
       text: (i: number) => ['/robots.txt', '/fr/accessibilite', '/feed/', '/sitemap.xml'][i & 3]!,
     },
   ].map(({ what, text }) => ({
-    what: `\`NeverChallenged.has\`: ${what}`,
+    what: `\`PathPatterns.has\`: ${what}`,
     texts: texts(text),
     call: (target: string) => paths.has(target),
   })),

@@ -8,7 +8,7 @@ export { Parameters, type ParametersReport, type ParametersSnapshot } from './pa
 export { completed, completedBody, placed } from './part.ts'
 export { LONGEST_TAG, MOST_TAGS, type Purge, type PurgeFaults, parsePurge, purges, tagsOf } from './purge.ts'
 export { type Choice, choose } from './reuse.ts'
-export { mayBeStorable, REFUSALS, type Refusal, type Storability, storability } from './storable.ts'
+export { REFUSALS, type Refusal, type Storability, storability } from './storable.ts'
 export { type Form, Stored } from './stored.ts'
 export { type StoredResponse, storedBytes } from './stored-response.ts'
 export { refresh } from './update.ts'

@@ -44,23 +44,6 @@ export type Storability =
     }
   | { readonly store: false; readonly reason: Refusal }
 
-const CALLS: ReadonlySet<string> = new Set([
-  'cache-control',
-  'cdn-cache-control',
-  'surrogate-control',
-  'expires',
-  'last-modified',
-])
-
-/** Cheap: false when nothing in a response could let it be stored, so that `storability` need not be asked. */
-export function mayBeStorable(request: RequestHead, { fields }: ResponseHead, rules: CacheRules): boolean {
-  for (let i = 0; i < fields.length; i += 2) {
-    const { length } = fields[i]!
-    if ((length === 7 || (length >= 13 && length <= 17)) && CALLS.has(fields[i]!.toLowerCase())) return true
-  }
-  return rules.isEmergencyPath(request.target)
-}
-
 const no = (reason: Refusal): Storability => ({ store: false, reason })
 
 export function storability(

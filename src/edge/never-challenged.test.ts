@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { DEFAULT_NEVER_CHALLENGED, NeverChallenged } from '#recognise'
+import { DEFAULT_NEVER_CHALLENGED, PathPatterns } from '#recognise'
 import { plainPath } from './decisions.ts'
 
 test('what is never challenged is so in the reading that refusals use', () => {
-  const paths = new NeverChallenged(DEFAULT_NEVER_CHALLENGED)
+  const paths = new PathPatterns(DEFAULT_NEVER_CHALLENGED)
   const part = fc.constantFrom(
     ...[
       '/',

@@ -15,7 +15,8 @@ export { type LogTraitInput, logTraitsOf, type TraitInput, traitsOf } from './ex
 export { type H2Settings, h2FingerprintOf } from './h2-fingerprint.ts'
 export { ja4Of } from './ja4.ts'
 export { KINDS, type Kind, kindOf } from './kind.ts'
-export { DEFAULT_NEVER_CHALLENGED, NeverChallenged, neverChallengedFault } from './never-challenged.ts'
+export { DEFAULT_NEVER_CHALLENGED } from './never-challenged.ts'
+export { PathPatterns, pathPatternFault } from './path-patterns.ts'
 export { routeOf } from './route.ts'
 export {
   EFFECTS,

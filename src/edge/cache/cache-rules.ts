@@ -1,11 +1,11 @@
 import type { CacheRules } from '#cache'
 import type { CacheConfig } from '#config'
-import { NeverChallenged } from '#recognise'
+import { PathPatterns } from '#recognise'
 
 /** The operator's settings of a site as the rules want them. */
 export function cacheRulesOf({ heuristic, staleFor, objectBytes, emergency }: CacheConfig): CacheRules {
   const everywhere = emergency.includes('/*')
-  const paths = new NeverChallenged(emergency)
+  const paths = new PathPatterns(emergency)
   return {
     heuristicMs: heuristic,
     staleMs: staleFor,

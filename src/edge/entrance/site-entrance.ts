@@ -4,7 +4,7 @@ import { extname } from 'node:path'
 import { PART_BITS, type PageSettings, Pages, SOLVER } from '#challenge'
 import type { PageConfig, SiteConfig } from '#config'
 import { CidrSet } from '#networks'
-import { Crawlers, DEFAULT_NEVER_CHALLENGED, HeaderTokens, LoginCookie, NeverChallenged } from '#recognise'
+import { Crawlers, DEFAULT_NEVER_CHALLENGED, HeaderTokens, LoginCookie, PathPatterns } from '#recognise'
 import { VainWaits } from './vain-waits.ts'
 
 export interface SiteEntrance {
@@ -12,7 +12,7 @@ export interface SiteEntrance {
   readonly knowsVisitors: boolean
   readonly bits: number
   readonly pages: Pages
-  readonly neverChallenged: NeverChallenged
+  readonly neverChallenged: PathPatterns
   readonly tokens: HeaderTokens | undefined
   readonly login: LoginCookie | undefined
   readonly crawlers: Crawlers | undefined
@@ -30,7 +30,7 @@ export function siteEntrance(config: SiteConfig, typicalMs: number, nowS: number
     knowsVisitors: challenge.known,
     bits: challenge.bits ?? PART_BITS,
     pages: new Pages(pageSettings(page), SOLVER),
-    neverChallenged: new NeverChallenged(challenge.neverChallenged ?? DEFAULT_NEVER_CHALLENGED),
+    neverChallenged: new PathPatterns(challenge.neverChallenged ?? DEFAULT_NEVER_CHALLENGED),
     tokens: challenge.tokens.length > 0 ? new HeaderTokens(challenge.tokens) : undefined,
     login: challenge.loginCookie === undefined ? undefined : new LoginCookie(challenge.loginCookie),
     crawlers: challenge.crawlers ? crawlers(challenge.crawlerRanges, nowS) : undefined,
