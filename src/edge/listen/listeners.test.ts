@@ -102,6 +102,21 @@ test('a TLS connection arrives with protocol, server name and JA4', async () => 
   assert.equal(connection.secure, true)
 })
 
+test('whether a hello is a flood’s is asked with what is known before the handshake', async () => {
+  const asked: string[] = []
+  const { listeners, opened } = await rig({
+    listen: tlsListen,
+    isMarked: (client, serverName, ja4) => {
+      asked.push(`${client.text} ${serverName} ${ja4()}`)
+      return true
+    },
+  })
+  assert.equal(await talk(tlsTo(listeners.ports[0]!), 'served all the same'), 'served all the same')
+  const { connection } = opened[0]!
+  assert.deepEqual(asked, [`127.0.0.1 site.example.org ${connection.ja4}`])
+  assert.equal(connection.viaProxy, false)
+})
+
 test('a ClientHello in one-byte pieces is served all the same', async () => {
   const { listeners } = await rig({ listen: tlsListen })
   const raw = connect(listeners.ports[0]!, '127.0.0.1')
