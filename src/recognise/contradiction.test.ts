@@ -16,7 +16,13 @@ const SAFARI =
 const HTML = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
 
 type Fields = Readonly<Record<string, string>>
-const NAVIGATION: Fields = { accept: HTML, 'accept-language': 'fr', 'accept-encoding': 'gzip, deflate, br' }
+const NAVIGATION: Fields = {
+  'upgrade-insecure-requests': '1',
+  accept: HTML,
+  'accept-language': 'fr',
+  'accept-encoding': 'gzip, deflate, br',
+}
+const SCRIPT: Fields = { 'accept-language': 'fr', 'accept-encoding': 'gzip, deflate, br' }
 const HINTS: Fields = {
   'sec-ch-ua': '"Chromium";v="156", "Not/A)Brand";v="24", "Google Chrome";v="156"',
   'sec-ch-ua-mobile': '?0',
@@ -104,6 +110,19 @@ describe('true browsers contradict themselves nowhere', () => {
     ],
     'Firefox opens a page': [FIREFOX, { ...NAVIGATION, ...METADATA }, { h2: FIREFOX_H2 }],
     'Firefox over http': [FIREFOX, NAVIGATION, OVER_HTTP],
+    'Safari over https does not ask for secure pages': [
+      SAFARI,
+      { accept: HTML, 'accept-language': 'fr', 'accept-encoding': 'gzip' },
+    ],
+    'a script loads part of a page': [
+      CHROME,
+      { ...SCRIPT, accept: HTML, ...HINTS, 'sec-fetch-mode': 'cors', 'sec-fetch-site': 'same-origin' },
+    ],
+    'a script loads part of a page, over http': [
+      CHROME,
+      { ...SCRIPT, accept: 'text/html, */*; q=0.01' },
+      OVER_HTTP,
+    ],
     'Firefox plays a video': [
       FIREFOX,
       { accept: 'video/*', range: 'bytes=0-', 'accept-encoding': 'identity', 'sec-fetch-mode': 'no-cors' },
@@ -134,6 +153,7 @@ describe('what floods forget', () => {
   const { 'accept-language': _language, ...noLanguage } = page
   const { 'accept-encoding': _encoding, ...noEncoding } = page
   const { accept: _accept, ...noAccept } = page
+  const { 'upgrade-insecure-requests': _upgrade, ...noUpgrade } = page
   const cases: Readonly<
     Record<keyof typeof CONTRADICTIONS, readonly [agent: string, fields: Fields, at?: Partial<Circumstances>]>
   > = {
@@ -153,6 +173,7 @@ describe('what floods forget', () => {
     'browser-without-accept': [CHROME, noAccept],
     'browser-without-language': [CHROME, noLanguage],
     'browser-without-encoding': [CHROME, noEncoding],
+    'browser-without-upgrade-insecure': [CHROME, noUpgrade],
     'browser-over-other-tls': [
       CHROME,
       page,

@@ -35,6 +35,8 @@ export const CONTRADICTIONS = {
   'browser-without-accept': 'claim to be a browser and accept no media type',
   'browser-without-language': 'claim to be a browser and accept no language',
   'browser-without-encoding': 'claim to be a browser and accept no compression',
+  'browser-without-upgrade-insecure':
+    'claim to open pages with Chrome or Firefox and send no Upgrade-Insecure-Requests, which those always do',
   'browser-over-other-tls': "claim to be a browser and do not speak that browser's TLS",
   'browser-over-other-h2': "claim to be a browser and do not speak that browser's HTTP/2",
 } as const
@@ -60,6 +62,11 @@ const FETCH_SITES: ReadonlySet<string> = new Set(['none', 'same-origin', 'same-s
 const HINTS_SINCE = 90
 const METADATA_SINCE = { chrome: 80, firefox: 90, safari: Number.POSITIVE_INFINITY, '': 0 } as const
 const TLS13_SINCE = { chrome: 80, firefox: 80, safari: 15, '': 0 } as const
+/**
+ * Upgrade-Insecure-Requests with every page and every frame (W3C, Upgrade Insecure Requests §3.2.1; Firefox's own test
+ * test_csp_upgrade_insecure_request_header.js). Safari leaves it out over https.
+ */
+const ASKS_FOR_SECURE_SINCE = { chrome: 60, firefox: 60, safari: Number.POSITIVE_INFINITY, '': 0 } as const
 /** Order of the pseudo-header fields, where it has been the same for years; Safari's has changed. */
 const PSEUDO_ORDER = { chrome: 'm,a,s,p', firefox: 'm,p,a,s', safari: '', '': '' } as const
 
@@ -84,6 +91,8 @@ export function contradictionOf(agent: Agent, scan: FieldScan, at: Circumstances
     if (bare !== '') return bare
     if (scan.language === undefined) return 'browser-without-language'
     if (scan.encoding === undefined && isUnproxied) return 'browser-without-encoding'
+    if (isPage(scan) && major >= ASKS_FOR_SECURE_SINCE[engine] && !scan.asksForSecure)
+      return 'browser-without-upgrade-insecure'
   }
   if (!isUnproxied) return ''
   // t13d1516h2_…: version and first ALPN name.
@@ -97,6 +106,11 @@ export function contradictionOf(agent: Agent, scan: FieldScan, at: Circumstances
   if (at.h2 !== '' && order !== '' && major >= TLS13_SINCE[engine] && !at.h2.endsWith(order))
     return 'browser-over-other-h2'
   return ''
+}
+
+/** A script may ask for text/html as well; what browsers accept for pages and frames it hardly copies. */
+function isPage({ accept, fetchMode }: FieldScan): boolean {
+  return accept!.includes('application/xml;q=0.9') && (fetchMode === undefined || fetchMode === 'navigate')
 }
 
 function missingInNavigation(agent: Agent, scan: FieldScan): Contradiction | '' {

@@ -22,6 +22,7 @@ const FETCH_MODE = 11
 const FETCH_DEST = 12
 const UPGRADE = 13
 const VIA = 14
+const UPGRADE_INSECURE = 15
 
 /**
  * The skeleton is what a program sends with each of its requests, in an order of its own (header-order.ts says why so
@@ -42,10 +43,11 @@ const ROLES: readonly (readonly [role: number, names: string])[] = [
   [FETCH_DEST, 'sec-fetch-dest'],
   [UPGRADE, 'upgrade :protocol'],
   [VIA, 'via'],
+  [UPGRADE_INSECURE, 'upgrade-insecure-requests'],
   [
     IGNORED,
     'content-length content-type content-encoding content-language authorization origin range cache-control pragma ' +
-      'upgrade-insecure-requests priority te trailer transfer-encoding expect http2-settings dnt save-data ' +
+      'priority te trailer transfer-encoding expect http2-settings dnt save-data ' +
       'device-memory dpr viewport-width width rtt downlink ect purpose x-moz x-purpose x-requested-with ' +
       'x-csrf-token x-xsrf-token last-event-id ping-from ping-to service-worker ' +
       'service-worker-navigation-preload traceparent tracestate baggage sentry-trace access-control-request-method ' +
@@ -116,6 +118,8 @@ export class FieldScan {
   fetchDest: string | undefined
   hasCookie = false
   isUpgrade = false
+  /** Upgrade-Insecure-Requests. */
+  asksForSecure = false
   /** A field that a proxy adds. */
   isForwarded = false
   /** One of those that a browser sends once came more than once. */
@@ -130,7 +134,7 @@ export class FieldScan {
   read(fields: FieldLines): void {
     this.agent = this.accept = this.language = this.encoding = this.referrer = undefined
     this.hints = this.hintedPlatform = this.fetchSite = this.fetchMode = this.fetchDest = undefined
-    this.hasCookie = this.isUpgrade = this.isForwarded = this.isRepeated = false
+    this.hasCookie = this.isUpgrade = this.asksForSecure = this.isForwarded = this.isRepeated = false
     this.strange = this.skeleton = 0
     this.orderHigh = BASIS
     this.orderLow = PRIME
@@ -204,6 +208,9 @@ export class FieldScan {
         return
       case VIA:
         this.isForwarded = true
+        return
+      case UPGRADE_INSECURE:
+        this.asksForSecure = true
         return
     }
     this.skeleton++
