@@ -39,7 +39,7 @@ export const az: Catalogue = {
   failed: 'Sayt cavab vermir',
   failedNext:
     'Nasazlıq bizdədir, sizdə və ya cihazınızda deyil. Xahiş edirik, bir neçə dəqiqədən sonra yenidən cəhd edin.',
-  refused: 'Bu sayt şəbəkənizdən gələn sorğuları qəbul etmir',
+  refused: 'Bu sayt bu sorğunu qəbul etmir',
   refusedNext:
     'Bu, saytı idarə edənlərin qərarıdır. Bunun səhv olduğunu düşünürsünüzsə, onlara bildirin və aşağıdakı istinad nömrəsini göstərin.',
   hammering: 'Bağlantınızdan çox sayda sorğu gəlir',

@@ -40,7 +40,7 @@ export const de: Catalogue = {
   failed: 'Die Website antwortet nicht',
   failedNext:
     'Der Fehler liegt bei uns, nicht bei Ihnen oder Ihrem Gerät. Bitte versuchen Sie es in einigen Minuten erneut.',
-  refused: 'Diese Website nimmt aus Ihrem Netz keine Anfragen an',
+  refused: 'Diese Website nimmt diese Anfrage nicht an',
   refusedNext:
     'Das haben die Betreiber der Website so festgelegt. Falls Sie das für einen Irrtum halten, teilen Sie es ihnen bitte mit und nennen Sie die unten stehende Referenznummer.',
   hammering: 'Von Ihrem Anschluss kommen sehr viele Anfragen',

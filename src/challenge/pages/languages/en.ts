@@ -37,7 +37,7 @@ export const en: Catalogue = {
 
   failed: 'The site is not answering',
   failedNext: 'The fault is on our side, not with you or your device. Please try again in a few minutes.',
-  refused: 'This site does not accept requests from your network',
+  refused: 'This site does not accept this request',
   refusedNext:
     'The people who run the site have decided this. If you think it is a mistake, please tell them and quote the reference number below.',
   hammering: 'Very many requests are coming from your connection',

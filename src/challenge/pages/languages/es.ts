@@ -39,7 +39,7 @@ export const es: Catalogue = {
   failed: 'El sitio no responde',
   failedNext:
     'El fallo es nuestro, no de usted ni de su dispositivo. Vuelva a intentarlo dentro de unos minutos.',
-  refused: 'Este sitio no acepta solicitudes procedentes de su red',
+  refused: 'Este sitio no acepta esta solicitud',
   refusedNext:
     'Así lo han decidido los responsables del sitio. Si cree que se trata de un error, comuníqueselo e indique el número de referencia que figura más abajo.',
   hammering: 'Desde su conexión llegan muchísimas solicitudes',

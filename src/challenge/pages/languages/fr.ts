@@ -40,7 +40,7 @@ export const fr: Catalogue = {
   failed: 'Le site ne répond pas',
   failedNext:
     'La panne est de notre côté\u00a0: ni vous ni votre appareil n’y êtes pour rien. Réessayez dans quelques minutes.',
-  refused: 'Ce site n’accepte pas les demandes venant de votre réseau',
+  refused: 'Ce site n’accepte pas cette demande',
   refusedNext:
     'C’est une décision des responsables du site. Si vous pensez qu’il s’agit d’une erreur, signalez-la-leur en indiquant le numéro de référence ci-dessous.',
   hammering: 'De très nombreuses demandes viennent de votre connexion',

@@ -34,7 +34,7 @@ export const zhHans: Catalogue = {
 
   failed: '网站没有响应',
   failedNext: '故障出在我们这边，与您和您的设备无关。请过几分钟再试。',
-  refused: '本网站不接受来自您所在网络的请求',
+  refused: '本网站不接受此请求',
   refusedNext: '这是网站负责人的决定。如果您认为这是误判，请告知他们，并提供下方的参考编号。',
   hammering: '有非常多的请求来自您的网络连接',
   hammeringNext: '这可能与您无关：在家中、单位或移动网络中，多人往往共用同一个连接。请稍候片刻，然后重试。',

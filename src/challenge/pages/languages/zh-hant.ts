@@ -34,7 +34,7 @@ export const zhHant: Catalogue = {
 
   failed: '網站沒有回應',
   failedNext: '故障出在我們這邊，與您和您的裝置無關。請過幾分鐘再試。',
-  refused: '本網站不接受來自您所在網路的請求',
+  refused: '本網站不接受此請求',
   refusedNext: '這是網站負責人的決定。如果您認為這是誤判，請告知他們，並提供下方的參考編號。',
   hammering: '有非常多的請求來自您的網路連線',
   hammeringNext: '這可能與您無關：在家中、公司或行動網路中，多人往往共用同一條連線。請稍候片刻，然後重試。',
