@@ -63,7 +63,7 @@ export interface Catalogue {
   /** Heading: the machine behind us gives no answer. */
   readonly failed: string
   readonly failedNext: string
-  /** Heading: the operator has closed the site to a network, a country or an address. */
+  /** Heading: by the operator’s word this request is not taken, be it for its address, its path or what it looks like. */
   readonly refused: string
   readonly refusedNext: string
   /** Heading: one address sends very many requests; the person may share it with others, so this is no reproach. */
