@@ -102,6 +102,26 @@ describe('a part that came', () => {
     assert.deepEqual(placed([part('bytes 0-3/10', '0123')], added, rules), added)
   })
 
+  test('takes the place of the oldest where there are eight, and of another version first', () => {
+    let all: Stored[] = []
+    const add = (from: number, etag: string, receivedAtMs: number) => {
+      const range = `bytes=${from}-${from}`
+      const response = { ...came(`bytes ${from}-${from}/1000`, 'x', ['ETag', etag], range), receivedAtMs }
+      const stored = new Stored(placed(all, response, RULES), RULES)
+      all = [...all.filter((one) => one.response.variant !== stored.response.variant), stored]
+    }
+    for (let n = 0; n < 8; n++) add(10 * n, n === 5 ? '"old"' : '"a"', START_MS + n)
+    const left = () => all.map((one) => one.part!.from).sort((a, b) => a - b)
+    add(500, '"a"', START_MS + 8)
+    assert.deepEqual(left(), [0, 10, 20, 30, 40, 60, 70, 500])
+    add(600, '"a"', START_MS + 9)
+    assert.deepEqual(left(), [10, 20, 30, 40, 60, 70, 500, 600])
+    // Under whatever name, it serves what it holds.
+    const choice = choose(all, get('/page', 'Range', 'bytes=600-600'), START_MS + 10)
+    assert.equal(choice.action === 'serve' && choice.stored.part!.from, 600)
+    assert.equal(choose(all, get('/page', 'Range', 'bytes=0-0'), START_MS + 10).action, 'miss')
+  })
+
   test('within one that is there makes it younger, without a copy', () => {
     const there = part('bytes 0-8/10', '012345678')
     const joined = placed([there], { ...came('bytes 4-4/10', '4'), receivedAtMs: START_MS + 9 }, RULES)

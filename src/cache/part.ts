@@ -18,6 +18,8 @@ import { merged } from './update.ts'
 import { isWeak } from './validator.ts'
 import { withoutPart } from './vary.ts'
 
+/** Of one variant, beside each other: whoever asks for a file in a thousand pieces must not push pages out of the store. */
+const MOST_PARTS = 8
 /**
  * Of the joined bytes, so many must be new. Whoever asks for a file byte by byte would otherwise have all of it copied,
  * and written to disk, for each byte.
@@ -122,7 +124,17 @@ export function placed(
     others.splice(i, 1)
     i = -1
   }
-  return stored.response
+  if (stored.response !== added || others.length < MOST_PARTS) return stored.response
+  return { ...added, variant: leastOf(others, stored).response.variant }
+}
+
+/** The one to go: of another representation, which is of yesterday; else the oldest. */
+function leastOf(parts: readonly Stored[], { validators }: Stored): Stored {
+  const isOther = (one: Stored) => Number(one.validators.etag !== validators.etag)
+  return parts.reduce((least, one) => {
+    const order = isOther(one) - isOther(least) || least.response.receivedAtMs - one.response.receivedAtMs
+    return order > 0 ? one : least
+  })
 }
 
 /** Both as one, with the younger one's fields; undefined when they do not touch, or are not to be joined. */

@@ -57,7 +57,7 @@ export function partVariant(variant: string, range: string): string {
 
 /** The secondary key that the whole would have. */
 export function withoutPart(variant: string): string {
-  return variant.replace(/\([^\n]*\)\n$/, '')
+  return variant.replace(/(?<![^\n])\([^\n]*\)\n$/, '')
 }
 
 function normalised(name: string, fields: FieldLines): string | undefined {

@@ -234,6 +234,12 @@ test('the slow path and HTTP/2 are served from the same store', async () => {
   assert.equal(second.headers[':status'], 200)
   assert.equal(second.text, 'page')
   assert.match(String(second.headers['cache-status']), /hit/)
+  assert.equal(second.headers['content-length'], '4')
+  assert.match(String(second.headers.age), /^\d$/)
+  const head = await site.ask2('/h2', { ':method': 'HEAD' })
+  assert.deepEqual([head.headers['content-length'], head.text], ['4', ''])
+  const part = await site.ask2('/h2', { range: 'bytes=1-2' })
+  assert.deepEqual([part.headers[':status'], part.text], [206, 'ag'])
   assert.equal(site.seen.length, 2, 'one for http, one for https')
 })
 

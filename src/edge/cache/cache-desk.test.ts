@@ -273,6 +273,26 @@ test('parts that are asked for become the whole, which is then asked for by what
     assert.equal(`${carrier.did} ${carrier.status} ${carrier.text}`, 'serve 200 0123456789')
 })
 
+test('who waits, in line or for another’s answer, keeps no fields that were read for the store', () => {
+  const scene = deskScene({ limit: 1 })
+  const first = scene.receive({ target: '/a' })
+  const releases: string[] = []
+  const waiting = (target: string) => {
+    const head = {
+      method: 'GET',
+      target,
+      version: '1.1',
+      host: 'example.org',
+      fields: ['host', 'example.org'],
+    } as const
+    return scene.receiveHead({ ...head, release: () => releases.push(target) }, '192.0.2.7')
+  }
+  assert.equal(waiting('/a').carrier.did, '')
+  assert.equal(waiting('/b').carrier.did, '')
+  assert.deepEqual(releases, ['/a', '/b'])
+  scene.respond(first, 200, ['cache-control', 'max-age=60'], 'page')
+})
+
 test('a part teaches nothing of parameters', () => {
   const scene = deskScene()
   scene.respond(

@@ -5,6 +5,7 @@ import { Flights, Parameters, type StoredResponse, Warming } from '#cache'
 import { PageBudget } from '#challenge'
 import { configSchema } from '#config'
 import type { Policy } from '#control'
+import type { RequestHead } from '#http'
 import { AddressBook, identify, NetworkTable } from '#networks'
 import type { Connection } from '../connection.ts'
 import { entranceScene } from '../entrance/entrance.fixture.ts'
@@ -157,11 +158,23 @@ export function deskScene(
       return desk
     },
   })
-  const receive = (asked: Asked = {}) => {
-    const carrier = new FakeCarrier(asked.hasBody)
+  const receive = (asked: Asked = {}) =>
+    receiveHead(
+      {
+        method: asked.method ?? 'GET',
+        target: asked.target ?? '/',
+        version: '1.1',
+        host: 'example.org',
+        fields: ['host', 'example.org', ...(asked.fields ?? [])],
+      },
+      asked.peer,
+      asked.hasBody,
+    )
+  const receiveHead = (head: RequestHead, peer = '192.0.2.1', hasBody = false) => {
+    const carrier = new FakeCarrier(hasBody)
     const connection = {
       socket: { setKeepAlive() {} },
-      peer: identify(asked.peer ?? '192.0.2.1'),
+      peer: identify(peer),
       secure: false,
       ja4: '',
       h2: '',
@@ -170,13 +183,7 @@ export function deskScene(
       proven: false,
       idleSinceMs: 0,
     } as unknown as Connection
-    const exchange = new Exchange(pipeline, carrier, connection, {
-      method: asked.method ?? 'GET',
-      target: asked.target ?? '/',
-      version: '1.1',
-      host: 'example.org',
-      fields: ['host', 'example.org', ...(asked.fields ?? [])],
-    })
+    const exchange = new Exchange(pipeline, carrier, connection, head)
     pipeline.receive(exchange)
     return { carrier, exchange }
   }
@@ -220,6 +227,7 @@ export function deskScene(
     pipeline,
     picked,
     receive,
+    receiveHead,
     respond,
     shelf,
     site: site!,
