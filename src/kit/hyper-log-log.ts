@@ -31,7 +31,11 @@ export class HyperLogLog {
   }
 
   add(name: string, key: HashKey): void {
-    const hash = hash32(name, key)
+    this.addHash(hash32(name, key))
+  }
+
+  /** The same for who has the `hash32` already. */
+  addHash(hash: number): void {
     const index = hash >>> RANK_BITS
     // Leading zeros of what is left, moved to the top of the word.
     const rank = Math.min(Math.clz32(hash << INDEX_BITS), RANK_BITS) + 1

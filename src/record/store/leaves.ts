@@ -36,7 +36,7 @@ const levelLeaf = (name: string, level: Level): Leaf => ({
     `SELECT json_array('tally', bucket, lane, action, reason, count, origin_ms) AS line
       FROM buckets CROSS JOIN tallies ON bucket = seq WHERE segment = ? AND level = ${level}
       ORDER BY bucket, lane, action, reason`,
-    `SELECT json_array('top', bucket, dimension, name, count, origin_ms, bytes) AS line
+    `SELECT json_array('top', bucket, dimension, name, count, origin_ms, tops.bytes) AS line
       FROM buckets CROSS JOIN tops ON bucket = seq WHERE segment = ? AND level = ${level}
       ORDER BY bucket, dimension, name`,
   ],
@@ -86,7 +86,7 @@ export const LEAVES: readonly Leaf[] = [
   {
     name: 'removals',
     queries: [
-      `SELECT json_array('removal', seq, at_ms, leaf, first_segment, last_segment, reason) AS line
+      `SELECT json_array('removal', seq, at_ms, leaf, removed_segment, reason) AS line
         FROM removals WHERE segment = ? ORDER BY seq`,
     ],
   },
@@ -124,16 +124,7 @@ export function segmentHash(head: SegmentHead): string {
   const { number, previous, openedMs, sealedMs, firstSeq, lastSeq, leaves } = head
   return createHash('sha256')
     .update(
-      JSON.stringify([
-        'digue-segment-1',
-        number,
-        previous,
-        openedMs,
-        sealedMs,
-        firstSeq,
-        lastSeq,
-        leaves,
-      ]),
+      JSON.stringify(['digue-segment-1', number, previous, openedMs, sealedMs, firstSeq, lastSeq, leaves]),
     )
     .digest('hex')
 }

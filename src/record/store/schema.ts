@@ -106,11 +106,11 @@ const TABLES = `
     segment INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     leaf TEXT NOT NULL,
-    first_segment INTEGER NOT NULL,
-    last_segment INTEGER NOT NULL,
+    removed_segment INTEGER NOT NULL,
     reason TEXT NOT NULL
   );
   CREATE INDEX removals_segment ON removals (segment);
+  CREATE INDEX removals_of ON removals (removed_segment);
   CREATE TABLE holds (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     site TEXT NOT NULL,
