@@ -68,7 +68,8 @@ export class RealClients {
       })
     }
     const agent = new Agent({
-      connect: { localAddress: this.#take('fetch'), rejectUnauthorized: false },
+      localAddress: this.#take('fetch'),
+      connect: { rejectUnauthorized: false },
       ...(this.#isSecure ? { allowH2: true } : {}),
     })
     this.#agents.push(agent)

@@ -23,7 +23,6 @@ const DEADLINE_MS = 10_000
 const ATTACKERS = 2000
 const RETURNING = 1600
 const NEW = 400
-/** Feed readers and monitors: programs ask for less than people do. */
 const CROWD = 2000
 const PER_VISITOR = 0.06
 const MOST_CONNECTIONS = 8000

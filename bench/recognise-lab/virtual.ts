@@ -31,7 +31,7 @@ const SAMPLES = 256
 /** In the middle of the night, UTC. */
 const START_MS = Date.UTC(2026, 2, 2)
 
-interface Connection {
+export interface Connection {
   readonly ja4: string
   readonly h2: string
 }
@@ -50,7 +50,7 @@ function ja4(hello: string | undefined): string {
   return known
 }
 
-function connectionOf({ hello, h2 }: Handwriting): Connection {
+export function connectionOf({ hello, h2 }: Handwriting): Connection {
   if (hello === undefined) return PLAIN
   return {
     ja4: ja4(hello),
@@ -154,7 +154,7 @@ export function calmDays(
   length: 'quick' | 'full',
   onHour: (hour: number) => void,
 ): { day: DayRecord; state: object } {
-  const scale = length === 'quick' ? 0.1 : 0.5
+  const scale = length === 'quick' ? 0.1 : 0.25
   const mineEveryMs = length === 'quick' ? 30_000 : 5000
   const random = seeded(12)
   const baseline = new TraitBaseline({ random })
