@@ -67,11 +67,14 @@ test('a flood is recognised by what its clients share, and the operator decides 
     published = (await known())[0]!.published
   }
   const { id, reason } = published[0]!
-  assert.match(reason, /^\d+ % of the clients now .+; in calm weather none of \d+ did/)
+  const words = /\d+ % of the clients now .+; in calm weather none of \d+ did/
+  assert.match(reason, words)
   assert.equal((await site.line(({ code }) => code === 'signature'))['signature'], id)
   const text = await told()
-  assert.equal(JSON.parse(await told('list', '--json'))[0].published[0].id, id)
-  assert.ok(text.includes(id) && text.includes(reason), text)
+  const listed: SiteSignaturesStatus[] = JSON.parse(await told('list', '--json'))
+  assert.ok(listed[0]!.published.some((signature) => signature.id === id))
+  // Its figures go on changing.
+  assert.ok(text.includes(id) && words.test(text), text)
 
   const early = await digue(['signatures', 'effect', id, 'refuse', '--state', state])
   assert.equal(early.code, 1)
