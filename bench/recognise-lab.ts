@@ -53,8 +53,10 @@ await main(async () => {
   const parts = named(PARTS, chosen.list('part'), (part) => part, 'part')
   const floods = named(FLOODS, chosen.list('flood'), ({ name }) => name, 'flood')
   const isQuick = chosen.flag('quick')
-  const timing = isQuick ? QUICK : FULL
   const scale = Math.min(1, chosen.number('scale', 1))
+  const usual = isQuick ? QUICK : FULL
+  // Fewer visitors take longer to show what they look like.
+  const timing = { ...usual, calmS: Math.min(60, Math.ceil(usual.calmS / scale)) }
   const quiet = chosen.flag('json')
   const say = (text: string) => {
     show('')

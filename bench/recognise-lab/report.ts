@@ -19,6 +19,7 @@ export interface LabResults {
 
 const MOST_SECONDS = 2
 const MOST_WRONG = 0.001
+const LEAST_CALM = 100
 
 const seconds = (s: number | null) => (s === null ? 'never' : `${s.toFixed(1)} s`)
 const share = (part: number, whole: number) => part / Math.max(1, whole)
@@ -79,6 +80,12 @@ function remarks(r: LabRecord): string[] {
     lines.push(
       `  ${r.flood}: wrongly under one: ${touched.map(([label, { seen, marked }]) => `${label} ${marked}/${seen}`).join(', ')}`,
     )
+  if (r.calmClients < LEAST_CALM)
+    lines.push(
+      `  ${r.flood}: Digue knew only ${r.calmClients} clients of calm weather, and mines with ${LEAST_CALM}: the machine was too busy, or --scale too small`,
+    )
+  if (r.recognisedS.includes(null))
+    lines.push(...r.heldBack.slice(0, 3).map((reason) => `  ${r.flood}: ${reason}`))
   if (r.missing.length > 0) lines.push(`  ${r.flood}: not installed: ${r.missing.join(', ')}`)
   if (r.linesLeftOut > 0)
     lines.push(

@@ -1,6 +1,8 @@
 /** One flood before Digue: calm weather in real time, then the flood; what its log says of each request. */
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { sendCommand } from '#console'
+import type { SiteSignaturesStatus } from '#control'
 import { certificate, HOST } from '../lib/certificate.ts'
 import { makePlace, removeFolder } from '../lib/place.ts'
 import { Child, CORES, cpuMs, stolenMs } from '../lib/processes.ts'
@@ -58,6 +60,10 @@ export interface LabRecord {
   /** Ids of signatures that touched visitors, with how many of their requests. */
   readonly wrong: Readonly<Record<string, number>>
   readonly published: readonly (Omit<Published, 'atMs'> & { readonly afterS: number })[]
+  /** Clients that calm weather showed until the flood; below 100 nothing is mined. */
+  readonly calmClients: number
+  /** What stood out and was not published, at the end. */
+  readonly heldBack: readonly string[]
   /** Visitors who came in the flood and got the page within 10 s. */
   readonly served: { readonly asked: number; readonly served: number }
   readonly attack: AttackResult | null
@@ -163,6 +169,7 @@ export async function runFlood(flood: Flood, options: LabOptions): Promise<LabRe
     }, 1000)
     try {
       await sleepUntil(startAtMs + calmS * 1000)
+      const calmClients = (await signaturesOf(place)).calmClients
       const cpuBefore = cpuMs(digue.pids())
       const stolenBefore = stolenMs()
       const wallBefore = performance.now()
@@ -170,6 +177,7 @@ export async function runFlood(flood: Flood, options: LabOptions): Promise<LabRe
       const wallMs = performance.now() - wallBefore
       const cpuShare = (cpuMs(digue.pids()) - cpuBefore) / wallMs
       const stolenShare = (stolenMs() - stolenBefore) / (wallMs * availableParallelism())
+      const heldBack = (await signaturesOf(place)).heldBack.map(({ reason }) => reason)
       const result = await visited
       attacker?.send({ stop: true })
       const attack = (await attacked) ?? null
@@ -182,6 +190,8 @@ export async function runFlood(flood: Flood, options: LabOptions): Promise<LabRe
         result,
         attack,
         programs,
+        calmClients,
+        heldBack,
         cpuShare,
         stolenShare,
       })
@@ -194,6 +204,13 @@ export async function runFlood(flood: Flood, options: LabOptions): Promise<LabRe
     await digue?.stop()
     if (place) removeFolder(place.folder)
   }
+}
+
+async function signaturesOf({ folder }: PeerPlace): Promise<SiteSignaturesStatus> {
+  const sites = (await sendCommand(join(folder, 'digue.sock'), {
+    command: 'signatures',
+  })) as SiteSignaturesStatus[]
+  return sites[0]!
 }
 
 function visitorPlan(
@@ -290,6 +307,8 @@ interface Measured {
   readonly result: VisitorResult
   readonly attack: AttackResult | null
   readonly programs: RealClients
+  readonly calmClients: number
+  readonly heldBack: readonly string[]
   readonly cpuShare: number
   readonly stolenShare: number
 }
@@ -334,6 +353,8 @@ function record(m: Measured): LabRecord {
       reason,
       afterS: (atMs - onsetMs) / 1000,
     })),
+    calmClients: m.calmClients,
+    heldBack: m.heldBack,
     served: { asked, served },
     attack,
     real: m.programs.clients.map(({ name }) => name),
