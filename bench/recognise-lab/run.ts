@@ -26,7 +26,7 @@ const ATTACKERS = 2000
 const RETURNING = 1600
 const NEW = 400
 const CROWD = 2000
-const PER_VISITOR = 0.06
+const PER_VISITOR = 0.1
 const MOST_CONNECTIONS = 8000
 /** Of requests of the last second: from here on a flood counts as recognised. */
 const RECOGNISED = 0.95
