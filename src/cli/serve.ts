@@ -96,6 +96,8 @@ class Service {
   #accessLog: AccessLog | undefined
   #timers: NodeJS.Timeout[] = []
   #postures: Policy['postures'] = {}
+  /** Name of the dangerous date that was told last. */
+  #armedFor: string | undefined
   #untrustedForwarder = ''
   #reloading: Promise<void> = Promise.resolve()
   #stopping = false
@@ -389,6 +391,7 @@ class Service {
       ports: this.#edge?.ports ?? [],
       attack: brain.attack,
       bypass: brain.bypass,
+      armed: brain.armed,
       decisions: brain.decisions,
       sites: all.slice(0, MAX_SITES_IN_STATUS),
       sitesLeftOut: Math.max(0, all.length - MAX_SITES_IN_STATUS),
@@ -468,6 +471,7 @@ class Service {
     const kept = await this.#stateFile.read()
     if (this.#stateFile.fault !== '') this.#trouble('state', this.#stateFile.fault)
     this.#brain = Brain.fromState(kept, { sites: siteNames(config) }, Date.now())
+    this.#brain.setCalendar(config.calendar)
     const logs = this.#options.baselineFrom ?? []
     if (logs.length === 0) return
     let saidAtMs = 0
@@ -535,6 +539,12 @@ class Service {
         this.#log.warn({ code: 'posture', site, posture, before }, `${site} is ${posture}, was ${before}`)
     }
     this.#postures = policy.postures
+    if (policy.armed?.name === this.#armedFor) return
+    this.#armedFor = policy.armed?.name
+    this.#log.warn(
+      { code: 'armed', date: this.#armedFor ?? '' },
+      this.#armedFor === undefined ? 'no dangerous date is near any more' : `armed for ${this.#armedFor}`,
+    )
   }
 
   #handleSignals(): void {
@@ -595,6 +605,7 @@ class Service {
     }
     this.#config = config
     this.#brain.configure(siteNames(config), Date.now())
+    this.#brain.setCalendar(config.calendar)
     this.#untrustedForwarder = ''
     const names = new Set(config.sites.map((site) => site.hosts[0]!))
     this.#live.keepOnly(names)

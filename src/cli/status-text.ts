@@ -15,6 +15,10 @@ export function statusText(status: Status, nowMs: number): string {
   if (status.bypass) lines.push('BYPASS IS ON: everything passes. `digue bypass off` ends it.')
   if (status.attack !== 'auto')
     lines.push(`Attack mode is ${status.attack} by hand. \`digue attack auto\` gives it back to Digue.`)
+  if (status.armed)
+    lines.push(
+      `Armed for ${plain(status.armed.name)} until ${new Date(status.armed.until).toISOString()}: stored pages are kept fresh, overload is believed sooner.`,
+    )
   if (status.decisions > 0)
     lines.push(`${status.decisions} of your decisions in force (\`digue decisions list\`).`)
   for (const warning of status.warnings) lines.push(`! ${plain(warning)}`)

@@ -35,6 +35,7 @@ export function crossCheck(config: Config, options: CheckOptions = {}): Complain
   checkSites(config, { complain, complainOfFile })
   for (const [index, text] of config.trustedProxies.entries())
     checkCidr(['trustedProxies', index], text, complain)
+  checkCalendar(config, complain)
   checkLists(config, complain, complainOfFile)
   if (config.networks !== undefined) checkReadable(['networks'], config.networks, complainOfFile)
   for (const [index, text] of config.kernel.never.entries())
@@ -178,6 +179,11 @@ function checkRules(
       line === 0 ? '' : line > 1 ? ` (line ${line}, character ${column})` : ` (character ${column})`
     complain([...path, index, field], `${message}${where}`)
   }
+}
+
+function checkCalendar(config: Config, complain: Complain): void {
+  for (const [index, date] of config.calendar.entries())
+    if (date.until <= date.from) complain(['calendar', index, 'until'], 'expected an end after the beginning')
 }
 
 /** A minute: whoever publishes a list counts the askers. */

@@ -396,6 +396,20 @@ const LIST_NAME = 'expected a name of small letters, digits and "-" such as "spa
 const LIST_URL = 'expected an https:// address'
 const LAPI = 'expected an http:// or https:// address without a path, such as "http://127.0.0.1:8080"'
 
+const INSTANT = 'expected a date and time with its offset such as "2026-12-06T08:00+01:00"'
+const instant = z
+  .string(INSTANT)
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)$/, INSTANT)
+  .refine((text) => !Number.isNaN(Date.parse(text)), INSTANT)
+  .transform((text) => Date.parse(text))
+
+const dateSchema = z.strictObject({
+  name: text.max(100, 'expected at most 100 characters').describe('What it is: shown in `digue status`.'),
+  from: instant.describe('Its beginning.'),
+  until: instant.describe('Its end.'),
+  lead: duration('2h').describe('So long before its beginning Digue is armed.'),
+})
+
 /** Networks that somebody else, or the operator, keeps a list of. */
 export const listSchema = z.strictObject({
   name: z
@@ -525,6 +539,13 @@ const common = {
     .max(32, 'expected at most 32 lists')
     .default([])
     .describe('Lists of networks, and what is done to who is on them. docs/lists.md says more.'),
+  calendar: z
+    .array(dateSchema, 'expected a list of dates')
+    .max(100, 'expected at most 100 dates')
+    .default([])
+    .describe(
+      'Dates on which a flood is to be expected. Around them Digue is armed: stored pages are refreshed long before they run out, overload is believed sooner, and `digue status` says so.',
+    ),
   cache: z
     .strictObject({
       memory: size('64MB').describe('Memory for stored answers, of all sites and threads together.'),

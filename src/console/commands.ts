@@ -36,6 +36,8 @@ export interface Status {
   readonly ports: readonly number[]
   readonly attack: Policy['attack']
   readonly bypass: boolean
+  /** The dangerous date that is near. */
+  readonly armed?: Policy['armed'] | undefined
   readonly decisions: number
   readonly sites: readonly SiteStatus[]
   /** Sites beyond the first hundred, which are the busiest, are only counted. */

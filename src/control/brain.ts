@@ -8,6 +8,7 @@
 import { Baseline, type CalmUse, type CapacityState, type RouteCostRows, WeightTable } from '#admission'
 import { type HashKey, randomHashKey, SpaceSaving } from '#kit'
 import type { SiteSignatures } from '#recognise'
+import { armedFor, type DangerousDate } from './calendar.ts'
 import { DecisionList, type DecisionWish } from './decision-list.ts'
 import { KeptRoutes } from './kept-routes.ts'
 import { OverallWeights, PUBLISH_EVERY_MS, PUBLISH_SOONEST_MS } from './overall-weights.ts'
@@ -107,6 +108,8 @@ export class Brain {
   readonly #decisions = new DecisionList()
   #attack: Policy['attack'] = 'auto'
   #bypass = false
+  #calendar: readonly DangerousDate[] = []
+  #armed: DangerousDate | undefined
   #serial = 1
   #ticks = 0
   #reports = 0
@@ -204,6 +207,7 @@ export class Brain {
     this.#ticks++
     if (this.#ticks % 20 === 0) this.#forgetSilentThreads(nowMs)
     if (this.#decisions.expire(nowMs)) this.#changed()
+    this.#lookAtCalendar(nowMs)
     for (const site of this.#sites.values()) {
       // No news is not good news: without any report the posture stays as it is.
       if (this.#reports > 0) this.#judge(site, nowMs)
@@ -232,6 +236,11 @@ export class Brain {
     if (on === this.#bypass) return
     this.#bypass = on
     this.#changed()
+  }
+
+  /** From the next tick on. */
+  setCalendar(dates: readonly DangerousDate[]): void {
+    this.#calendar = dates
   }
 
   decisions(): readonly Decision[] {
@@ -337,6 +346,7 @@ export class Brain {
     return {
       attack: this.#attack,
       bypass: this.#bypass,
+      ...(this.#policy.armed && { armed: this.#policy.armed }),
       decisions: this.#decisions.list().length,
       recordsLost: this.#recordsLost,
       sites: [...this.#sites.values()].map((site) => this.#siteStatus(site, capacity(site.name))),
@@ -407,12 +417,19 @@ export class Brain {
     return brain
   }
 
+  #lookAtCalendar(nowMs: number): void {
+    const armed = armedFor(this.#calendar, nowMs)
+    if (armed === this.#armed) return
+    this.#armed = armed
+    this.#changed()
+  }
+
   #judge(site: Site, nowMs: number): void {
     const wasCalm = site.machine.posture === 'calm'
     const figures = { queueDelayMs: site.queueDelayMs, requests: site.requests, shed: site.shed }
     site.lastDelayMs = site.queueDelayMs
     site.queueDelayMs = site.requests = site.shed = 0
-    if (!site.machine.tick(figures)) return
+    if (!site.machine.tick(figures, this.#armed !== undefined)) return
     site.postureSinceMs = nowMs
     if (wasCalm) this.#publish(site, nowMs)
     this.#changed()
@@ -546,6 +563,7 @@ export class Brain {
       attack: this.#attack,
       postures,
       decisions: this.#decisions.list(),
+      ...(this.#armed && { armed: { name: this.#armed.name, until: this.#armed.until } }),
       signatures,
     }
   }

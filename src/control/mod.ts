@@ -1,4 +1,5 @@
 export { Brain, type BrainOptions, type BrainState } from './brain.ts'
+export type { DangerousDate } from './calendar.ts'
 export { type DecisionWish, MAX_DECISIONS, TooManyDecisionsError } from './decision-list.ts'
 export { type Master, readMaster } from './key-file.ts'
 export {

@@ -35,6 +35,8 @@ export interface Policy {
   /** Posture by site name (its first host). */
   readonly postures: Readonly<Record<string, Posture>>
   readonly decisions: readonly Decision[]
+  /** The dangerous date that Digue is armed for; absent: none is near. */
+  readonly armed?: { readonly name: string; readonly until: number }
   /** By site name; a site that is not there has none. */
   readonly signatures?: Readonly<Record<string, SiteSignatures>>
   /** Somebody tries a rule out: records say what requests looked like (`ExchangeRecord.look`). */

@@ -19,6 +19,8 @@ export interface TickFigures {
 }
 
 export const OVERLOAD_DELAY_MS = 20
+/** The same when a flood is to be expected. */
+const ARMED_DELAY_MS = 10
 export const CALM_DELAY_MS = 5
 const ONSET_TICKS = 2
 const END_TICKS = 40
@@ -30,10 +32,11 @@ export class PostureMachine {
   #shedding = 0
   #below = 0
 
-  /** Takes a tick's figures; true when the posture changed. */
-  tick(figures: TickFigures): boolean {
+  /** Takes a tick's figures; true when the posture changed. `isArmed`: a flood is to be expected. */
+  tick(figures: TickFigures, isArmed = false): boolean {
     const before = this.posture
-    this.#over = figures.queueDelayMs > OVERLOAD_DELAY_MS ? this.#over + 1 : 0
+    const most = isArmed ? ARMED_DELAY_MS : OVERLOAD_DELAY_MS
+    this.#over = figures.queueDelayMs > most ? this.#over + 1 : 0
     this.#shedding = figures.shed > figures.requests * FLOODED_SHED_SHARE ? this.#shedding + 1 : 0
     this.#below = figures.queueDelayMs < CALM_DELAY_MS ? this.#below + 1 : 0
     switch (this.posture) {

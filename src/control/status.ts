@@ -35,6 +35,7 @@ export interface SiteStatus {
 export interface BrainStatus {
   readonly attack: Policy['attack']
   readonly bypass: boolean
+  readonly armed?: Policy['armed']
   readonly decisions: number
   readonly recordsLost: number
   readonly sites: readonly SiteStatus[]

@@ -125,9 +125,10 @@ export class EdgeThread {
 
   #warm(): void {
     if (this.#cache === undefined) return
+    const isArmed = this.#house.policy.armed !== undefined
     for (const site of this.#house.sites.values()) {
       const { limit, inFlight } = this.#capacity.state(this.#memory.get(site.name)!.slot)
-      this.#cache.desk.warm(site, 1 - inFlight / Math.max(1, limit))
+      this.#cache.desk.warm(site, { isArmed, spareRatio: 1 - inFlight / Math.max(1, limit) })
     }
   }
 

@@ -238,7 +238,7 @@ test('what visitors want is refreshed ahead, whichever thread it came from, as o
   pass(45_000)
   for (let n = 0; n < 3; n++) receive({ fields: ['cookie', 'a=1', 'accept', 'text/html'] })
   pass(5000)
-  desk.warm(site, 1)
+  desk.warm(site, { isArmed: false, spareRatio: 1 })
   const [{ headers }] = dispatched as [{ headers: string[] }]
   assert.ok(headers.includes('text/html'))
   assert.ok(!headers.includes('x-odd') && !headers.includes('cookie'))

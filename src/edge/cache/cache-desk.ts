@@ -21,6 +21,7 @@ import {
   type StoredResponse,
   uriKey,
   type Warming,
+  type WarmingState,
 } from '#cache'
 import { type RequestHead, storeFieldsOf } from '#http'
 import { BoundedMap } from '#kit'
@@ -188,9 +189,9 @@ export class CacheDesk implements Fillings, Omit<LibraryHandlers, 'landed' | 'se
     return false
   }
 
-  /** Refreshes what visitors will want next: about once a second, in one thread. `spareRatio`: of the origin's capacity. */
-  warm(site: SiteRuntime, spareRatio: number): void {
-    if (isOn(site)) this.#refreshing.warm(site, spareRatio)
+  /** Refreshes what visitors will want next: about once a second, in one thread. */
+  warm(site: SiteRuntime, state: WarmingState): void {
+    if (isOn(site)) this.#refreshing.warm(site, state)
   }
 
   tick(): void {

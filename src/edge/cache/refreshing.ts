@@ -2,7 +2,7 @@
  * What is stored is refreshed before visitors have to wait for it: behind the back of those who are served with it
  * meanwhile, and ahead of time where many will want it.
  */
-import type { Stored } from '#cache'
+import type { Stored, WarmingState } from '#cache'
 import type { RequestHead } from '#http'
 import { BoundedMap } from '#kit'
 import { routeOf } from '#recognise'
@@ -73,8 +73,8 @@ export class Refreshing {
     this.#refresher.start({ site, target: request.target, route, fields }, filling)
   }
 
-  /** Refreshes what visitors will want next: about once a second, in one thread. `spareRatio`: of the origin's capacity. */
-  warm(site: SiteRuntime, spareRatio: number): void {
+  /** Refreshes what visitors will want next: about once a second, in one thread. */
+  warm(site: SiteRuntime, state: WarmingState): void {
     const { rules, warming } = this.#options.siteOf(site)
     const nowMs = this.#options.nowMs()
     const newestOf = (key: string) =>
@@ -83,7 +83,7 @@ export class Refreshing {
       const stored = newestOf(key)
       return stored && { leftMs: stored.ttlMs(nowMs), lifetimeMs: stored.lifetime.ms }
     }
-    for (const key of warming.due(nowMs, freshnessOf, { isArmed: false, spareRatio })) {
+    for (const key of warming.due(nowMs, freshnessOf, state)) {
       const request = this.#asked.get(key)
       const stored = newestOf(key)!
       // Asked for by nobody since it is due: whose request would it be?
