@@ -220,6 +220,28 @@ ${SITE}`)
   assert.equal(shapes.length, 3)
 })
 
+test('a date of the calendar says its offset and its month is one', () => {
+  const { calendar } = read(`calendar:
+  - { name: vote, from: 2026-12-06T08:00+01:00, until: 2026-12-06T20:00:00Z, lead: 1d }
+sites: [{ hosts: [a.example], origins: ["http://127.0.0.1:1"] }]`)
+  assert.deepEqual(calendar, [
+    { name: 'vote', from: Date.UTC(2026, 11, 6, 7), until: Date.UTC(2026, 11, 6, 20), lead: 86_400_000 },
+  ])
+  const faults = faultsOf(`calendar:
+  - { name: local, from: "2026-12-06T08:00", until: 2026-12-07T08:00Z }
+  - { name: month, from: 2026-13-06T08:00Z, until: 2027-12-07T08:00Z }
+sites: [{ hosts: [a.example], origins: ["http://127.0.0.1:1"] }]`)
+  assert.match(told(faults).join('\n'), /calendar\[0\].from@2: expected a date and time with its offset/)
+  assert.match(told(faults).join('\n'), /calendar\[1\].from@3: expected a date and time with its offset/)
+})
+
+test('a date of the calendar that ends before it begins is a fault', () => {
+  const faults = faultsOf(`calendar:
+  - { name: turned, from: 2026-12-07T08:00Z, until: 2026-12-06T08:00Z }
+sites: [{ hosts: [a.example], origins: ["http://127.0.0.1:1"] }]`)
+  assert.match(told(faults).join('\n'), /calendar\[0\].until@2: expected an end after the beginning/)
+})
+
 test('a key that belongs to another certificate is found before start', () => {
   const one = makeCertificate('one')
   const two = makeCertificate('two')
