@@ -146,7 +146,7 @@ await main(async () => {
 /** nginx takes no parameter longer than 4 kB, but variables in it. */
 function returnPage(bytes: number): string {
   const piece = 'p'.repeat(1000)
-  return `set $p "${piece}"; return 503 "${'$p'.repeat(bytes / 1000)}${'p'.repeat(bytes % 1000)}";`
+  return `set $p "${piece}"; return 503 "${'${p}'.repeat(bytes / 1000)}${'p'.repeat(bytes % 1000)}";`
 }
 
 interface Flooded {
