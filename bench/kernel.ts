@@ -246,7 +246,8 @@ async function measure(
       from: Array.from({ length: one.addresses }, (_, n) => clientV4(256 + n)),
       perSecond: rate,
       seconds: forS,
-      patienceMs: 1000,
+      // Longer than Digue lets anybody wait before he is refused.
+      patienceMs: 2000,
     } satisfies FloodPlan)
     return result
   }
