@@ -20,7 +20,14 @@ const COMMANDS = [
   'bypass',
   'doctor',
   'decisions',
+  'signatures',
   'cache',
+  'lists',
+  'kernel',
+  'kernel-helper',
+  'rule',
+  'replay',
+  'hash-token',
   'schema',
 ]
 
@@ -40,10 +47,25 @@ test('commands that ask or tell a running Digue can answer in JSON', async () =>
     assert.match((await digue(name, '--help')).out, /--json/)
   for (const name of ['list', 'add', 'delete'])
     assert.match((await digue('decisions', name, '--help')).out, /--json/)
-  for (const name of ['check', 'status', 'purge']) {
-    const { out } = await digue('cache', name, '--help')
-    assert.match(out, /--json/)
-    assert.match(out, /Examples:\n {2}\S/, name)
+})
+
+test('every command of a command has help with an example, and answers in JSON where it says something', async () => {
+  const groups: Record<string, readonly string[]> = {
+    decisions: ['list', 'add', 'delete'],
+    signatures: ['list', 'pin', 'forbid', 'effect', 'release', 'export'],
+    cache: ['check', 'status', 'purge'],
+    lists: ['refresh', 'release'],
+    kernel: ['status'],
+    rule: ['list', 'test'],
+  }
+  for (const [group, names] of Object.entries(groups)) {
+    for (const name of names) {
+      const { code, out } = await digue(group, name, '--help')
+      assert.equal(code, EXIT.ok)
+      assert.match(out, /Examples?:\n {2}digue /, `${group} ${name}`)
+      // Options of `lists` hold for its commands.
+      if (group !== 'lists') assert.match(out, /--json/, `${group} ${name}`)
+    }
   }
 })
 

@@ -2,7 +2,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { formatFault, jsonSchema, readConfigFile } from '#config'
 import { CommandError, type Status, sendCommand } from '#console'
-import { type Decision, POSTURES, type SignatureWish } from '#control'
+import { type Decision, POSTURES, SIGNATURE_EXPORTS, type SignatureWish } from '#control'
 import { parseDuration } from '#kit'
 import { EFFECTS, type Effect } from '#recognise'
 import { decisionsText, type WishFlags, wishOf } from './decisions.ts'
@@ -128,7 +128,7 @@ function build(terminal: Terminal): Command {
 
     .option(
       '--baseline-from <file>',
-      'learn calm weather from an old access log (combined format, gzip too; with several sites SITE=FILE; may be repeated)',
+      'learn calm weather from an old access log, packed or not, or from what `digue replay --learn` wrote (with several sites SITE=FILE; may be repeated)',
       several,
     )
     .option('--self-signed', 'make a certificate for sites that have none: for trying HTTPS out')
@@ -239,7 +239,12 @@ function build(terminal: Terminal): Command {
       'digue decisions delete 3f2a',
     ],
   )
-  steered(decisions.command('list').description('Show what is in force.')).action(async (flags) => {
+  steered(
+    decisions
+      .command('list')
+      .description('Show what is in force.')
+      .addHelpText('after', '\nExamples:\n  digue decisions list\n  digue decisions list --json\n'),
+  ).action(async (flags) => {
     const list = (await sendCommand(findSocket(flags), { command: 'decisions' })) as Decision[]
     if (flags.json) json(list)
     else terminal.out(decisionsText(list, Date.now()))
@@ -268,7 +273,11 @@ function build(terminal: Terminal): Command {
       else terminal.out(decisionsText([added], Date.now()))
     })
   steered(
-    decisions.command('delete').description('End a decision now.').argument('<id>', 'as shown by list'),
+    decisions
+      .command('delete')
+      .description('End a decision now.')
+      .argument('<id>', 'as shown by list')
+      .addHelpText('after', '\nExample:\n  digue decisions delete 3f2a\n'),
   ).action(async (id: string, flags) => {
     const result = await sendCommand(findSocket(flags), { command: 'deleteDecision', id })
     if (flags.json) json(result)
@@ -295,7 +304,11 @@ function build(terminal: Terminal): Command {
   ofSite(
     signatures
       .command('list', { isDefault: true })
-      .description('Show what is in force, what is held back and why, and what you have forbidden.'),
+      .description('Show what is in force, what is held back and why, and what you have forbidden.')
+      .addHelpText(
+        'after',
+        '\nExamples:\n  digue signatures\n  digue signatures list --site www.example.org --json\n',
+      ),
   ).action(async (flags) => (await import('./signatures.ts')).listSignatures(flags, terminal))
   aboutId('pin', 'Keep a signature in force for 24 hours; again to renew.')
     .addHelpText('after', '\nExample:\n  digue signatures pin s3f2a91c07b\n')
@@ -333,9 +346,9 @@ Example:
       .addOption(
         new Option(
           '--format <format>',
-          'json; nginx: map blocks; haproxy: ACLs; ddos-clearing-house: a fingerprint',
+          SIGNATURE_EXPORTS.map(({ name, about }) => `${name}: ${about}`).join('; '),
         )
-          .choices(['json', 'nginx', 'haproxy', 'ddos-clearing-house'])
+          .choices(SIGNATURE_EXPORTS.map(({ name }) => name))
           .default('json'),
       ),
   )
@@ -346,6 +359,7 @@ What the other tool cannot test wholly is left out with a comment that says why:
 would hit more people.
 
 Examples:
+  digue signatures export --format rules --site www.example.org    # for digue.yaml: what is to stay
   digue signatures export --format nginx > /etc/nginx/conf.d/digue-signatures.conf
   digue signatures export --format ddos-clearing-house --site www.example.org > fingerprint.json
 `,
@@ -444,7 +458,8 @@ Examples:
       'digue kernel status --json',
     ])
       .command('status')
-      .description('How many the kernel drops, how many packets that was, or why it drops none.'),
+      .description('How many the kernel drops, how many packets that was, or why it drops none.')
+      .addHelpText('after', '\nExamples:\n  digue kernel status\n  digue kernel status --json\n'),
   ).action(async (flags) => (await import('./kernel.ts')).kernelStatus(flags, terminal))
 
   command(

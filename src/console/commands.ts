@@ -214,7 +214,7 @@ export async function answer(line: string, commands: Commands): Promise<Response
       }
       default:
         return fail(
-          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision, signatures, changeSignature, cache, purge, kernel, lists, refreshLists, releaseList, samples or diagnosis',
+          'command: expected status, attack, bypass, decisions, addDecision, deleteDecision, signatures, changeSignature, cache, purge, kernel, rules, lists, refreshLists, releaseList, samples or diagnosis',
         )
     }
   } catch (error) {

@@ -84,7 +84,7 @@ test('a flood is recognised by what its clients share, and the operator decides 
   while ((await from(site.port, 100_001, tool)) !== 403);
   const { sites } = JSON.parse(await told('export'))
   assert.equal(sites[0].signatures[0].id, id)
-  for (const format of ['nginx', 'haproxy', 'ddos-clearing-house'])
+  for (const format of ['rules', 'nginx', 'haproxy', 'ddos-clearing-house'])
     assert.ok((await told('export', '--format', format)).includes(id), format)
 
   assert.equal(await site.stop(), 0)

@@ -3,6 +3,7 @@ import type { SiteSignaturesStatus } from '../signature-book.ts'
 import { clearingHouse } from './clearing-house.ts'
 import { haproxyAcls } from './haproxy.ts'
 import { nginxMaps } from './nginx.ts'
+import { ownRules } from './rules.ts'
 
 export interface SignatureExport {
   readonly name: string
@@ -27,6 +28,7 @@ export const SIGNATURE_EXPORTS: readonly SignatureExport[] = [
         2,
       )}\n`,
   },
+  { name: 'rules', about: 'rules for Digue’s own configuration', render: ownRules },
   { name: 'nginx', about: 'map blocks', render: nginxMaps },
   { name: 'haproxy', about: 'ACLs', render: haproxyAcls },
   { name: 'ddos-clearing-house', about: 'a fingerprint for DDoS-DB', render: clearingHouse },
