@@ -7,8 +7,9 @@ import { connect, createServer, isIPv4 } from 'node:net'
 import { type Config, readConfigFile } from '#config'
 import { CommandError, type Diagnosis, sendCommand } from '#console'
 import type { KernelStatus } from '#kernel'
+import type { ListStatus } from '#lists'
 import { defaultStateFolder, faultList, findSocket, usualConfig, type Whereabouts } from './locate.ts'
-import { EXIT, MARKS, plain, type Terminal } from './output.ts'
+import { EXIT, formatShare, formatSpan, MARKS, plain, type Terminal } from './output.ts'
 import { listeningAddresses } from './proc-net.ts'
 
 export interface Finding {
@@ -74,6 +75,7 @@ export async function doctor(flags: DoctorFlags, terminal: Terminal): Promise<vo
     checkForwarder(diagnosis),
     checkDescriptors(diagnosis),
     await checkKernelDrop(diagnosis && (config?.admin.socket ?? findSocket(flags))),
+    ...(await askLists(diagnosis && (config?.admin.socket ?? findSocket(flags)))),
     ...checkKernel(),
     await checkReusePort(),
     await checkClock(),
@@ -231,6 +233,64 @@ async function checkKernelDrop(socket: string | undefined): Promise<Finding> {
     default:
       return status.state satisfies never
   }
+}
+
+async function askLists(socket: string | undefined): Promise<Finding[]> {
+  // Whether Digue runs at all has been said.
+  if (socket === undefined) return []
+  try {
+    return checkLists((await sendCommand(socket, { command: 'lists' })) as ListStatus[], Date.now())
+  } catch (error) {
+    return [{ check: 'lists', level: 'unknown', message: (error as Error).message, advice: '' }]
+  }
+}
+
+const MEND_LIST: Readonly<Record<ListStatus['source'], string>> = {
+  file: 'mend the file, or its permissions; it is read again by itself',
+  url: 'try its address with curl, and mend it in the configuration; it is asked again by itself',
+  crowdsec: 'look at CrowdSec (`cscli bouncers list`), and at url and keyFile of the list',
+}
+
+/** Lists that do not do what their operator believes they do. */
+export function checkLists(lists: readonly ListStatus[], nowMs: number): Finding[] {
+  const check = 'lists'
+  const findings: Finding[] = []
+  for (const { name, standing, share, clients, fault, updatedAtMs, source, waiting } of lists) {
+    const release = `if that is right: digue lists release ${plain(name)}`
+    if (fault !== '')
+      findings.push({
+        check,
+        level: 'warn',
+        message: `${name} fails: ${fault}; ${updatedAtMs === 0 ? 'nothing of it is in force' : `what came ${formatSpan(nowMs - updatedAtMs)} ago is in force`}`,
+        advice: MEND_LIST[source],
+      })
+    if (standing === 'held')
+      findings.push({
+        check,
+        level: 'warn',
+        message: `${name} is held back and does nothing: ${formatShare(share ?? 0)} of ${clients} clients seen in calm weather are on it`,
+        advice: release,
+      })
+    if (standing === 'left-out')
+      findings.push({
+        check,
+        level: 'warn',
+        message: `${name} is left out: with it there would be more than 2,000,000 networks in all`,
+        advice: 'take away a large list that is named before it',
+      })
+    if (waiting !== undefined)
+      findings.push({
+        check,
+        level: 'warn',
+        message: `${name} has grown to ${waiting} networks, and its old copy is in force`,
+        advice: release,
+      })
+  }
+  if (findings.length > 0 || lists.length === 0) return findings
+  const acting = lists.filter(({ standing }) => standing === 'acting').length
+  const rest =
+    acting === lists.length ? '' : '; the others weigh at most, or have not come yet (`digue lists`)'
+  return [{ check, level: 'good', message: `${acting} of ${lists.length} act in full${rest}`, advice: '' }]
 }
 
 function checkDescriptors(diagnosis: Diagnosis | undefined): Finding {

@@ -3,35 +3,8 @@ import { test } from 'node:test'
 import type { EdgeReport, Policy } from '#control'
 import type { ListStatus } from '#lists'
 import { calmSubscribers, listHits } from './list-feed.ts'
+import { NOW_MS, status } from './list-status.fixture.ts'
 import { listsText } from './lists.ts'
-
-const NOW_MS = Date.UTC(2026, 10, 24, 12)
-
-const status = (more: Partial<ListStatus>): ListStatus => ({
-  name: 'drop',
-  source: 'url',
-  from: 'https://lists.example.org/drop.txt',
-  effect: 'refuse',
-  standing: 'acting',
-  networks: 1234,
-  updatedAtMs: NOW_MS - 1_800_000,
-  checkedAtMs: NOW_MS,
-  nextAtMs: NOW_MS + 60_000,
-  fault: '',
-  wrong: 0,
-  examples: [],
-  local: 0,
-  wide: 0,
-  leftOut: 0,
-  ignored: 0,
-  share: 0.002,
-  clients: 900,
-  isReleased: false,
-  waiting: undefined,
-  hitsPerMinute: 12,
-  isRefreshing: false,
-  ...more,
-})
 
 test('lists are shown in a line each, with what there is to do', () => {
   assert.equal(
