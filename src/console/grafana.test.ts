@@ -21,20 +21,33 @@ const namesIn = (expression: string) => [...expression.matchAll(/\b(digue_\w+)/g
 
 interface Panel {
   readonly title: string
-  readonly targets: readonly { readonly expr: string }[]
+  readonly type: string
+  /** A row has none: it is a heading. */
+  readonly targets?: readonly { readonly expr: string }[]
 }
 
 test('the board shows only metrics that exist', async () => {
   const names = await known()
   const board = JSON.parse(read('digue.json')) as { panels: readonly Panel[] }
   assert.ok(board.panels.length >= 12)
-  for (const { title, targets } of board.panels) {
-    for (const { expr } of targets) {
+  for (const { title, type, targets } of board.panels) {
+    assert.equal(targets === undefined, type === 'row', title)
+    for (const { expr } of targets ?? []) {
       const used = namesIn(expr)
       assert.ok(used.length > 0, title)
       for (const name of used) assert.ok(names.has(name), `${title}: ${name}`)
     }
   }
+})
+
+test('the board shows what every defence does', async () => {
+  const { panels } = JSON.parse(read('digue.json')) as { panels: readonly Panel[] }
+  const shown = panels.flatMap(({ targets }) => (targets ?? []).flatMap(({ expr }) => namesIn(expr)))
+  for (const part of ['signature', 'rule', 'list', 'kernel', 'cache'])
+    assert.ok(
+      shown.some((name) => name.startsWith(`digue_${part}`)),
+      part,
+    )
 })
 
 test('the alert rules watch only metrics that exist, and say what to do', async () => {
