@@ -175,7 +175,7 @@ test('listening addresses are read as Linux writes them', () => {
     { address: '0.0.0.0', port: 80 },
     { address: '::1', port: 443 },
     { address: '::', port: 22 },
-    { address: '2001:db8:0:0:0:0:0:1', port: 23 },
+    { address: '2001:db8::1', port: 23 },
   ])
 })
 

@@ -1,7 +1,7 @@
 /** The addresses that this machine and its operator live by: interfaces, gateways, SSH sessions. Linux. */
 import { open, readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
-import { formatAddress, parseAddress } from '#networks'
+import { addressOfProc, parseAddress } from '#networks'
 import type { Surroundings } from './guard.ts'
 
 /** With more sockets than these, sessions beyond are not seen: in a flood the file has no end. */
@@ -70,7 +70,7 @@ export function gateways4(text: string): string[] {
     .slice(1)
     .map((line) => line.split('\t')[2] ?? '')
     .filter((hex) => /^[0-9A-F]{8}$/.test(hex) && hex !== '00000000')
-    .map(addressText)
+    .map(addressOfProc)
 }
 
 /** /proc/net/ipv6_route: destination, its length, source, its length, next hop, …, in network byte order. */
@@ -87,23 +87,10 @@ export function peersOf(text: string, ports: ReadonlySet<number>): string[] {
   const found: string[] = []
   const line = /^ *\d+: [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]{8}|[0-9A-F]{32}):[0-9A-F]{4} ([0-9A-F]{2}) /gm
   for (const [, localPort, remote, state] of text.matchAll(line)) {
-    if (state === ESTABLISHED && ports.has(Number.parseInt(localPort!, 16))) found.push(addressText(remote!))
+    if (state === ESTABLISHED && ports.has(Number.parseInt(localPort!, 16)))
+      found.push(addressOfProc(remote!))
   }
   return found
-}
-
-/** "0100007F" is 127.0.0.1: words in host byte order, little-endian on all that Node runs on but s390x. */
-function addressText(hex: string): string {
-  const bytes: number[] = []
-  for (let word = 0; word < hex.length; word += 8) {
-    for (let byte = 6; byte >= 0; byte -= 2)
-      bytes.push(Number.parseInt(hex.slice(word + byte, word + byte + 2), 16))
-  }
-  if (bytes.length === 4) return bytes.join('.')
-  const groups: string[] = []
-  for (let i = 0; i < 16; i += 2) groups.push(((bytes[i]! << 8) | bytes[i + 1]!).toString(16))
-  const address = parseAddress(groups.join(':'))
-  return address === undefined ? '' : formatAddress(address)
 }
 
 /** Whether this process may change the kernel's tables: bit 12 of its effective capabilities, capability.h. */

@@ -27,4 +27,5 @@ export {
 } from './network-set.ts'
 export { NetworkTable, NetworkTableError } from './network-table.ts'
 export { type OpenedNetworks, openNetworks } from './open-networks.ts'
+export { addressOfProc } from './proc-address.ts'
 export { type ProxyEndpoint, type ProxyHeader, parseProxyHeader } from './proxy-protocol.ts'
