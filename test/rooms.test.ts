@@ -44,7 +44,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   record: { values: GROUND, types: [] },
   ...Object.fromEntries(DECIDERS.map((room) => [room, { values: GROUND, types: DECIDERS }])),
   edge: { values: [...GROUND, ...DECIDERS, 'rules', 'config', 'record'], types: ['control'] },
-  control: { values: [...GROUND, ...DECIDERS, 'config', 'record'], types: ['lists'] },
+  control: { values: [...GROUND, ...DECIDERS, 'config', 'record'], types: [] },
   replay: { values: [...GROUND, ...DECIDERS, 'config', 'record', 'control'], types: [] },
   console: { values: [...GROUND, 'config', 'record', 'control'], types: ALL },
   cli: { values: ALL, types: [] },

@@ -70,7 +70,13 @@ export async function learnFromLogs(logs: readonly OldLog[], to: Teacher): Promi
   }
   for (const log of logs) {
     if (log.site !== '' && siteOf(log.site) === undefined)
-      throw new CliError(`--baseline-from: there is no site ${log.site}`, EXIT.usage)
+      throw new CliError(
+        `--baseline-from: there is no site ${log.site}; expected one of ${config.sites
+          .map(({ hosts }) => hosts[0])
+          .slice(0, 20)
+          .join(', ')}`,
+        EXIT.usage,
+      )
     /** Site of a host, or of a line that names none. */
     const placed = (host: string) =>
       log.site !== '' ? siteOf(log.site) : host !== '' ? siteOf(host) : onlySite(config)

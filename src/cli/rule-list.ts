@@ -14,7 +14,7 @@ export async function ruleList(
   terminal.out(flags.json ? `${JSON.stringify(rules, undefined, 2)}\n` : ruleListText(rules, Date.now()))
 }
 
-export function ruleListText(rules: readonly RuleStatus[], nowMs: number): string {
+function ruleListText(rules: readonly RuleStatus[], nowMs: number): string {
   if (rules.length === 0)
     return 'No rules. `rules:` of a site in the configuration adds some; docs/rules.md shows how.\n'
   const hasSites = new Set(rules.map(({ site }) => site)).size > 1

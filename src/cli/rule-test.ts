@@ -332,10 +332,7 @@ function liveRequest(record: ExchangeRecord, posture: string): TrialRequest | un
 
 // Telling.
 
-export function trialText(
-  { requests, clients, minutes, quietMinutes, rules }: TrialReport,
-  source: Source,
-): string {
+function trialText({ requests, clients, minutes, quietMinutes, rules }: TrialReport, source: Source): string {
   const lines = [
     `${source.description}: ${requests} ${requests === 1 ? 'request' : 'requests'} of ${clients} ${clients === 1 ? 'client' : 'clients'}.`,
   ]

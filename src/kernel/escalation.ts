@@ -1,7 +1,7 @@
 /** How long an address is silenced: a minute, twice as long each time it comes back to the same, ten minutes at most. */
 import { BoundedMap } from '#kit'
 
-export const FIRST_S = 60
+const FIRST_S = 60
 export const LONGEST_S = 600
 /** Whoever kept away as long as this after the silence begins anew. */
 const FORGET_MS = 600_000

@@ -9,7 +9,7 @@ import { type Entry, entryOfAddress, V6_BITS } from './entry.ts'
  * Not one client's own: this machine, its neighbours, and ranges in which many stand behind one address
  * or one /64 (RFC 6890 and the registries it began; RFC 6598, 4380, 6052, 7335).
  */
-export const RESERVED: readonly string[] = [
+const RESERVED: readonly string[] = [
   '0.0.0.0/8',
   '10.0.0.0/8',
   '100.64.0.0/10',

@@ -20,7 +20,6 @@ import type { Standing } from './ledger.ts'
 
 /** Our own table in `auto` mode. */
 export const TABLE = 'digue'
-export const TABLE_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,30}$/
 /** Before raw (-300), so before connection tracking, and after whoever is earlier still. */
 const PRIORITY = -310
 /** Never a source of a packet (RFC 919): it stands in the set to show that nobody has emptied it. */

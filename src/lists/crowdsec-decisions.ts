@@ -11,7 +11,7 @@ import type { Effect } from '#recognise'
 import { effectIndex } from './effects.ts'
 import { parseRange, type Range, RangeWriter } from './range-writer.ts'
 
-export const MOST_DECISIONS = 100_000
+const MOST_DECISIONS = 100_000
 /** No decision is believed to stand longer: one that is never deleted must end. */
 const LONGEST_MS = 366 * 86_400_000
 const UNITS_MS: Readonly<Record<string, number>> = {

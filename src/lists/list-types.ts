@@ -30,8 +30,7 @@ export interface ListEvent {
  * How far a list acts. `weight`: too little is known of calm weather to judge it, so it weighs at most.
  * `held`: it would touch too many visitors. `left-out`: there is no more room for its networks.
  */
-export const STANDINGS = ['loading', 'acting', 'weight', 'held', 'left-out'] as const
-export type Standing = (typeof STANDINGS)[number]
+export type Standing = 'loading' | 'acting' | 'weight' | 'held' | 'left-out'
 
 export interface ListStatus {
   readonly name: string

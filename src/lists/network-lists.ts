@@ -39,7 +39,7 @@ export class ListError extends Error {
 }
 
 /** Of all lists together: some 40 MB in the set. */
-export const MOST_NETWORKS_IN_ALL = 2_000_000
+const MOST_NETWORKS_IN_ALL = 2_000_000
 const FIRST_RETRY_MS = 60_000
 /** Of what is beside us: no harm in asking. */
 const NEARBY_RETRY_MS = 10_000
@@ -144,7 +144,10 @@ export class NetworkLists {
     } else if (list.standing === 'held' || list.standing === 'weight') {
       list.releasedShare = list.share ?? 0
       this.#judge(list, nowMs)
-    } else throw new ListError(`list ${name} is not held back`)
+    } else
+      throw new ListError(
+        `list ${name} is not held back, nor waits for you; \`digue lists\` shows how it acts`,
+      )
     await this.#keep(list, nowMs)
     this.#publish()
     return list.status()

@@ -17,8 +17,7 @@ import type { PackedRanges } from '#networks'
 import { Columns, HEAD, isOtherLine, NETWORK_KEY, plainNetwork } from './list-lines.ts'
 import { parseRange, type Range, RangeWriter } from './range-writer.ts'
 
-export const FORMATS = ['auto', 'plain', 'csv', 'json'] as const
-export type ListFormat = (typeof FORMATS)[number]
+export type ListFormat = 'auto' | 'plain' | 'csv' | 'json'
 
 export interface ReadRules {
   readonly format: ListFormat

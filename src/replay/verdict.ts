@@ -10,8 +10,7 @@
 import type { Incident } from './incident.ts'
 import { overlap, type Shape } from './shape.ts'
 
-export const VERDICTS = ['attack', 'flash crowd', 'unclear'] as const
-export type Verdict = (typeof VERDICTS)[number]
+export type Verdict = 'attack' | 'flash crowd' | 'unclear'
 
 export interface Reason {
   readonly for: 'attack' | 'flash crowd'

@@ -13,7 +13,7 @@ import type { CalmVector } from './trait-baseline.ts'
 import { COLUMN } from './trait-columns.ts'
 
 /** Edges hold the familiar values of a trait as a set; beyond this, a trait has no unfamiliar ones. */
-export const MOST_FAMILIAR = 512
+const MOST_FAMILIAR = 512
 /** Below this a value that nobody showed may still be one in fifty's: with a hundred, a seeded test touched 3.5 % of visitors. */
 export const LEAST_CALM_CLIENTS = 200
 
