@@ -184,12 +184,15 @@ export class Pipeline implements Desk, CacheHost {
     this.offenders.tried(peer, this.nowMs())
   }
 
-  /** A handshake shows what is a flood's by itself: of the site that it names, of any where it names none. */
+  /**
+   * A handshake shows what is a flood's by itself: of the site that it names, of any where it names none. Whoever
+   * chooses the TLS of a trusted proxy for his flood does not mark that proxy, with everybody behind it.
+   */
   isMarked(client: ClientAddress, serverName: string, ja4: () => string): boolean {
     const named = serverName === '' ? undefined : this.house.findSite(serverName)
-    if (named !== undefined) return named.recognition.isMarked(ja4, client.asn)
-    for (const { recognition } of this.house.sites.values())
-      if (recognition.isMarked(ja4, client.asn)) return true
+    const asked = named === undefined ? this.house.sites.values() : [named]
+    for (const { recognition } of asked)
+      if (recognition.isMarked(ja4, client.asn)) return !isBypassed(this) && !this.#isExempt(client)
     return false
   }
 
@@ -461,13 +464,17 @@ export class Pipeline implements Desk, CacheHost {
     return true
   }
 
-  /** Whoever may speak for others, or whom the operator wants to hear. */
-  #isSpared(peer: ClientAddress): boolean {
+  /** Whoever passes others' requests on, or whom the operator wants to hear. */
+  #isExempt(peer: ClientAddress): boolean {
     if (this.trusted.hasText(peer.text) || this.forwardingWatch.isSuspect(peer)) return true
     if (this.decisions.allows(peer)) return true
     const listed = this.networkSet.find(peer.text)
-    if (listed !== undefined && EFFECTS[listed.effect] === 'allow') return true
-    if (this.entrance.isPeoples(peer)) return true
+    return listed !== undefined && EFFECTS[listed.effect] === 'allow'
+  }
+
+  /** These, and whose address may be many people's. */
+  #isSpared(peer: ClientAddress): boolean {
+    if (this.#isExempt(peer) || this.entrance.isPeoples(peer)) return true
     for (const site of this.house.sites.values()) if (this.entrance.isPeoples(peer, site)) return true
     return false
   }

@@ -285,6 +285,26 @@ test('a hello is marked by signatures of nothing but TLS and network, of the sit
   assert.equal(isMarked('example.org', 'x'), false, 'the agent is not known yet')
 })
 
+test('the TLS of a trusted proxy, chosen for a flood, does not mark the proxy; nor is anybody marked who is let in', () => {
+  const tls: Term = { trait: 'tls', value: 't13d1312h2_aaaaaaaaaaaa_bbbbbbbbbbbb' }
+  const marked = (text: string, policy: Partial<Policy> = {}) => {
+    const { pipeline } = scene({
+      config: { trustedProxies: ['203.0.113.0/24'] },
+      policy: { ...policyOf(signature('weight', [tls])), ...policy },
+    })
+    pipeline.setLists({ memory: listOf('allow', '192.0.2.0/24'), names: ['friends'] })
+    const client = { text, version: 4, prefix: '', subscriber: text, asn: 64500 } as const
+    return pipeline.isMarked(client, 'example.org', () => tls.value)
+  }
+  assert.equal(marked('198.51.100.1'), true)
+  assert.equal(marked('203.0.113.1'), false, 'a trusted proxy')
+  assert.equal(marked('192.0.2.1'), false, 'on a list of friends')
+  const allowed = [decision('allow', { cidr: '198.51.100.0/24' })]
+  assert.equal(marked('198.51.100.1', { decisions: allowed }), false)
+  assert.equal(marked('198.51.100.1', { bypass: true }), false)
+  assert.equal(marked('198.51.100.1', { attack: 'off' }), false)
+})
+
 test('the operator’s rules decide, before lists and handwriting, and by name', () => {
   const rules = [
     rule('open', 'path == "/open"', 'allow'),
