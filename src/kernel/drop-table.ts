@@ -5,8 +5,7 @@
  * ours. Entries are gathered for 100 ms and go in as one transaction. Every two seconds a mark in the set is
  * proved: without it somebody has flushed the ruleset, and everything is made anew from the ledger.
  */
-import { type Cidr, contains, parseAddress, parseCidr } from '#networks'
-import { entryOfAddress, V6_BITS } from './entry.ts'
+import { cidrsOf, isEntryIn } from './entry.ts'
 import { Guard, type Refusal, type Surroundings } from './guard.ts'
 import { Ledger, type Standing } from './ledger.ts'
 import type { NftAnswer } from './nft-session.ts'
@@ -190,21 +189,10 @@ export class DropTable {
 
   /** Ends all entries in `networks` now; `all` for every one. How many. */
   release(networks: readonly string[] | 'all'): number {
-    const cidrs =
-      networks === 'all' ? [] : networks.map(parseCidr).filter((cidr): cidr is Cidr => !('fault' in cidr))
+    const cidrs = networks === 'all' ? [] : cidrsOf(networks)
     let released = 0
-    for (const { text } of [...this.#ledger.standing()]) {
-      const isMeant =
-        networks === 'all' ||
-        cidrs.some((cidr) => {
-          const address = parseAddress(text)!
-          // An address in a /64 that is silenced stands for all of it.
-          return cidr.address.version === 6 && cidr.bits > V6_BITS
-            ? entryOfAddress(cidr.address).text === text
-            : contains(cidr, address)
-        })
-      if (isMeant && this.#ledger.remove(text)) released++
-    }
+    for (const { text } of [...this.#ledger.standing()])
+      if ((networks === 'all' || isEntryIn(text, cidrs)) && this.#ledger.remove(text)) released++
     if (released > 0) {
       this.#wantsRemake = true
       this.#schedule()

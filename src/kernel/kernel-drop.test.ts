@@ -192,6 +192,23 @@ test('a helper that ended is told again what still stands, when it is back', asy
   )
 })
 
+test('who is released while the helper is away is not silenced when it is back', async () => {
+  const fake = new FakeKernel()
+  const helper = await helperOn(fake)
+  const { spawn, ends } = child(helper)
+  const { kernel, codes } = drop({ spawn, mayAdminister: async () => true })
+  await kernel.open()
+  kernel.offend(['192.0.2.1', '198.51.100.1', '2001:db8::7'])
+  await until(() => fake.elements('drop4').length + fake.elements('drop6').length === 3)
+  ends[0]!.destroy()
+  await until(() => codes().includes('kernel-lost') && fake.tables.size === 0)
+  kernel.release(['192.0.2.0/24', '2001:db8::9/128'])
+  await kernel.open()
+  await until(() => fake.elements('drop4').length === 1)
+  assert.deepEqual(fake.elements('drop4'), ['198.51.100.1'])
+  assert.deepEqual(fake.elements('drop6'), [], 'the /64 of an address that is released')
+})
+
 test('a release reaches the kernel, and who goes on is silenced again', async () => {
   const fake = new FakeKernel()
   const helper = await helperOn(fake)

@@ -10,6 +10,7 @@ import { connect } from 'node:net'
 import { delimiter, join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { DropResult, TableEvent, TableStatus } from './drop-table.ts'
+import { cidrsOf, isEntryIn } from './entry.ts'
 import { Escalation } from './escalation.ts'
 import { Guard } from './guard.ts'
 import { type HelperMessage, Lines, MOST_ADDRESSES } from './protocol.ts'
@@ -128,8 +129,11 @@ export class KernelDrop {
 
   /** Ends the silence of all in `networks`, or of everybody, now. */
   release(networks: readonly string[] | 'all'): void {
+    // Those that wait to be told must not be silenced after all, however long ago the helper went.
+    const cidrs = networks === 'all' ? [] : cidrsOf(networks)
+    for (const text of [...this.#pending.keys()])
+      if (networks === 'all' || isEntryIn(text, cidrs)) this.#pending.delete(text)
     // What was said of them may be said again.
-    if (networks === 'all') this.#pending.clear()
     this.#told.clear()
     if (this.#stream === undefined) return
     this.#releases =
