@@ -193,7 +193,8 @@ class Service {
     this.#brain.receive(report, nowMs)
     this.#live.take(report, nowMs)
     this.#metrics.report(report)
-    if (report.offenders !== undefined && !this.#brain.policy.bypass) this.#kernel.offend(report.offenders)
+    const { bypass, attack } = this.#brain.policy
+    if (report.offenders !== undefined && !bypass && attack !== 'off') this.#kernel.offend(report.offenders)
     if (this.#config.lists.length > 0) this.#tellLists(report)
     this.#accessLog?.append(report.records, nowMs)
     // Kept apart from the access log's losses: an edge drops a record before either is written.
@@ -304,6 +305,7 @@ class Service {
       status: () => this.#status(),
       attack: (mode: 'on' | 'off' | 'auto') => {
         brain().attack(mode)
+        if (mode === 'off') this.#kernel.release('all')
         changed({ attack: mode })
       },
       bypass: (on: boolean) => {
@@ -607,6 +609,9 @@ class Service {
     this.#brain.configure(siteNames(config), Date.now())
     this.#brain.setCalendar(config.calendar)
     this.#untrustedForwarder = ''
+    // A proxy that is trusted from now on may have been silenced as its clients' one sender.
+    if (JSON.stringify(before.trustedProxies) !== JSON.stringify(config.trustedProxies))
+      this.#kernel.release('all')
     const names = new Set(config.sites.map((site) => site.hosts[0]!))
     this.#live.keepOnly(names)
     this.#rules.keepOnly(config.sites)

@@ -205,6 +205,18 @@ test('who floods on after having been dropped ends in the kernel, and the operat
     wish: { effect: 'allow', cidr: `${clientV4(50)}/32`, note: '', forMs: 60_000 },
   })
   assert.equal(await client.order({ do: 'connect', ...target, from, withinMs: HANG_MS }), 1, 'let out')
+
+  const another = clientV4(52)
+  await until(async () => {
+    await client.order({ do: 'flood', ...target, from: another, requests: 200 })
+    return (await status()).table?.entries.v4 === 1
+  }, 'another is silenced')
+  await sendCommand(socket, { command: 'attack', mode: 'off' })
+  assert.equal(
+    await client.order({ do: 'connect', ...target, from: another, withinMs: HANG_MS }),
+    1,
+    'whoever ends the defence ends it in the kernel',
+  )
   assert.ok(codes.includes('kernel-ready') && codes.includes('kernel-table'), String(codes))
   digue.kill('SIGKILL')
   await until(() => tables(place) === '', 'gone with a Digue that was killed')
