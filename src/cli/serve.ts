@@ -39,6 +39,7 @@ import { CliError, EXIT, type Terminal } from './output.ts'
 import { plainLines } from './plain-log.ts'
 import { RequestLog } from './request-log.ts'
 import { withSelfSigned } from './self-signed.ts'
+import { SignatureLog } from './signature-log.ts'
 import { version } from './version.ts'
 
 export interface ServeOptions {
@@ -84,8 +85,7 @@ class Service {
   readonly #rules = new RuleTotals()
   readonly #samples = new SampleDesk()
   #wantsLooks = false
-  /** Those in force that were told, by site and id. */
-  #signatures = new Map<string, string>()
+  readonly #signatureLog: SignatureLog
   #config: Config
   #edge: Edge | undefined
   #socket: CommandSocket | undefined
@@ -120,6 +120,7 @@ class Service {
       options.plainLog === true ? plainLines(this.#stdout) : this.#stdout,
     )
     this.#requestLog = new RequestLog(this.#log, config.log, (count) => this.#metrics.logLinesLeftOut(count))
+    this.#signatureLog = new SignatureLog(this.#log, (count) => this.#metrics.logLinesLeftOut(count))
     this.#stateFile = new StateFile(join(config.state, 'brain.json'))
     this.#brain = new Brain({ sites: siteNames(config) }, Date.now())
     this.#kernel = new KernelDrop({
@@ -219,7 +220,7 @@ class Service {
     const wantsLooks = this.#samples.isWanted(nowMs)
     if (policy.serial !== this.#policySerial || wantsLooks !== this.#wantsLooks) {
       this.#sayPostures(policy)
-      this.#saySignatures(policy)
+      this.#signatureLog.tell(policy.signatures, nowMs)
       this.#policySerial = policy.serial
       this.#wantsLooks = wantsLooks
       this.#edge?.setPolicy(wantsLooks ? { ...policy, wantsLooks } : policy)
@@ -513,24 +514,6 @@ class Service {
       this.#metrics.stateError()
       this.#trouble('state', `what was learned cannot be kept (${this.#stateFile.fault}); serving goes on`)
     } else if (this.#stateFile.fault === '') this.#warnings.delete('state')
-  }
-
-  /** Each signature once when it begins and once when it has ended. */
-  #saySignatures(policy: Policy): void {
-    const now = new Map<string, string>()
-    for (const [site, { signatures }] of Object.entries(policy.signatures ?? {}))
-      for (const { id, reason } of signatures) {
-        now.set(`${site} ${id}`, id)
-        if (!this.#signatures.has(`${site} ${id}`))
-          this.#log.warn({ code: 'signature', site, signature: id }, `a flood is recognised: ${reason}`)
-      }
-    for (const [name, id] of this.#signatures)
-      if (!now.has(name))
-        this.#log.info(
-          { code: 'signature-ended', site: name.slice(0, name.indexOf(' ')), signature: id },
-          'a signature has ended',
-        )
-    this.#signatures = now
   }
 
   #sayPostures(policy: Policy): void {
