@@ -13,8 +13,8 @@ export const WINDOW_MS = 5000
 const TICK_MS = 250
 /** Some 5,000 clients in 5 s, however many threads. */
 export const SAMPLES_PER_TICK = 512
-/** Texts held for comparing; beyond this they are gathered anew. */
-const MAX_INTERNED = 65_536
+/** Texts held for comparing, for each sample of a tick; beyond this they are gathered anew. */
+const MOST_TEXTS = 128
 
 /** One client as it is now. */
 export interface CurrentClient {
@@ -93,7 +93,7 @@ export class CurrentWindow {
   }
 
   #intern(sample: TraitSample): TraitSample {
-    if (this.#interned.size > MAX_INTERNED) this.#interned = new Map()
+    if (this.#interned.size > MOST_TEXTS * this.#perTick) this.#interned = new Map()
     const textOf = (text: string): string => {
       const known = this.#interned.get(text)
       if (known === undefined) this.#interned.set(text, text)

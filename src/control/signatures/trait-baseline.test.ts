@@ -46,6 +46,12 @@ describe('what is learned', () => {
     assert.equal(baseline.view().familiar('agent'), undefined, 'too many values to call others unfamiliar')
   })
 
+  test('clients told apart within an hour are as many as its share of the room allows, the others are counted', () => {
+    const baseline = new TraitBaseline({ key, random: seeded(1), capacity: 1024 })
+    for (let i = 0; i < 10_000; i++) baseline.add(sample(i, { agent: 'a' }), startMs)
+    assert.equal(baseline.lost, 10_000 - 8 * 1024)
+  })
+
   test('night stays represented beside a day with fifty times the clients', () => {
     const baseline = fresh()
     let i = 0

@@ -34,11 +34,12 @@ const MOST_PER_PREFIX = 32
 const MOST_PER_PREFIX_SMALL = 256
 const MOST_PER_ASN = 512
 const MOST_ASN_SHARE = 0.25
-/** Clients told apart within an hour. */
-const MAX_HOUR_CLIENTS = 32_768
+/** Clients told apart within an hour, for each vector that there is room for: sites share memory. */
+const HOUR_CLIENTS = 8
 /** Clients that are remembered with their handwriting; the last to be here stay. */
 const REGULARS = 16_384
-const MAX_INTERNED = 16_384
+/** Texts held once, for each vector. */
+const MOST_TEXTS = 4
 /** All values together in a kept state, characters. */
 const MAX_STATE_CHARACTERS = 2_000_000
 /** One in so many vectors is new: the state is made anew. */
@@ -157,7 +158,7 @@ export class TraitBaseline {
       }
       return
     }
-    if (this.#hourClients.size >= MAX_HOUR_CLIENTS) {
+    if (this.#hourClients.size >= HOUR_CLIENTS * this.capacity) {
       this.lost++
       return
     }
@@ -367,7 +368,7 @@ export class TraitBaseline {
     return traits.map((value) => {
       const known = this.#interned.get(value)
       if (known !== undefined) return known
-      if (this.#interned.size < MAX_INTERNED) this.#interned.set(value, value)
+      if (this.#interned.size < MOST_TEXTS * this.capacity) this.#interned.set(value, value)
       return value
     })
   }
