@@ -95,6 +95,24 @@ test('one that touches more than one per cent of proven requests is withdrawn at
   assert.ok(scene.ids.includes(id!))
 })
 
+test('a forbidden handwriting that cannot be told any more does not hide all others', () => {
+  const scene = new Scene()
+  const order = () => `1-3-${word(scene.random)}`
+  scene.flood(() => ({ order: order(), agent: 'Drawn' }), 8)
+  const unfamiliar = [{ trait: 'order', value: UNFAMILIAR }] as const
+  const forbidden = { id: signatureId(unfamiliar), terms: unfamiliar, note: '', atMs: scene.nowMs }
+  scene.book.restore({ pinned: [], forbidden: [forbidden] }, scene.nowMs)
+  // More orders than edges can be told as familiar.
+  scene.calm(4, 200, (hour) =>
+    Array.from({ length: 200 }, (_, i) => bot(8e6 + hour * 200 + i, { order: order() }, scene.random, 200)),
+  )
+  assert.equal(scene.baseline.view().familiar('order'), undefined)
+  scene.flood((i) => ({ ...tool(2), order: `2-4-${i % 5}` }), 8)
+  assert.ok(
+    scene.book.published.signatures.some(({ terms }) => terms.some(({ value }) => /ool2$/.test(value))),
+  )
+})
+
 test('a pinned one stays whatever it touches, for a day; pinned again it is renewed', () => {
   const scene = new Scene()
   scene.flood(tool(1))

@@ -484,7 +484,11 @@ export class SignatureBook {
     if (sets.length === 0) return () => false
     const view = this.baseline.view()
     const familiar: Partial<Record<string, readonly string[]>> = {}
-    for (const { name } of TRAITS) familiar[name] = view.familiar(name) ?? []
+    for (const { name } of TRAITS) {
+      const values = view.familiar(name)
+      // Too many to tell: then nobody is unfamiliar, as with what is in force, and not everybody.
+      if (values !== undefined) familiar[name] = values
+    }
     const matcher = new SignatureMatcher({
       signatures: sets.map((terms) => ({ ...NO_FIGURES, id: '', terms })),
       familiar,
