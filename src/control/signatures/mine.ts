@@ -358,8 +358,7 @@ class Miner {
       asked++
       if (this.#options.isRegular(client)) regulars++
     }
-    const isProven =
-      fitting.size >= LEAST_WITNESSES && speaksAgainst(fitting.size, proven.size, candidate.fits)
+    const isProven = witnessesSpeakAgainst(fitting.size, proven.size, candidate.fits)
     if (isProven || this.#inherits(candidate, 'proven', fitting.size)) {
       this.#hold(candidate, 'proven', fitting.size, proven.size)
       return undefined
@@ -416,6 +415,11 @@ class Miner {
 export function speaksAgainst(provenFits: number, proven: number, fits: number): boolean {
   if (provenFits <= MOST_PROVEN_SHARE * proven) return false
   return provenFits >= LEAST_PROVEN_OF_FITS * fits || provenFits > MANY_OF_PROVEN * proven
+}
+
+/** The same of prefixes: one is one witness, and fewer than three are none. */
+export function witnessesSpeakAgainst(provenFits: number, proven: number, fits: number): boolean {
+  return provenFits >= LEAST_WITNESSES && speaksAgainst(provenFits, proven, fits)
 }
 
 function better(a: Candidate, b: Candidate): number {

@@ -35,6 +35,7 @@ class Scene extends Weather {
 }
 
 const tool = (n: number): Values => ({ tls: `t13d_tool${n}`, agent: `Tool${n}` })
+const paying = (one: TraitSample, prefix: string): TraitSample => ({ ...one, lane: 'paid', prefix })
 
 test('a signature ends a minute after clients last showed it, and edges hear of an end in time', () => {
   const scene = new Scene()
@@ -85,6 +86,12 @@ test('one that touches more than one per cent of proven requests is withdrawn at
   assert.equal(weigh(10, 4, 100), false, 'four requests are no proof')
   assert.equal(weigh(10_000, 4, 300), false, 'eight of ten thousand speak for the flood, not for visitors')
   scene.nowMs += 5000
+  assert.equal(weigh(20, 20, 100), false, 'requests alone can be one bot that has paid')
+  scene.nowMs += 500
+  scene.book.take(
+    Array.from({ length: 5 }, (_, i) => paying(bot(5e6 + i, tool(1), scene.random), `prefix ${i}`)),
+    scene.nowMs,
+  )
   assert.equal(weigh(20, 20, 100), true)
   assert.equal(scene.ids.length, 0)
   scene.flood(tool(1), 8)
@@ -92,6 +99,20 @@ test('one that touches more than one per cent of proven requests is withdrawn at
   assert.ok(scene.book.status().heldBack.some((held) => held.id === id && held.why === 'withdrawn'))
   scene.nowMs += 601_000
   scene.flood(tool(1))
+  assert.ok(scene.ids.includes(id!))
+})
+
+test('a bot that has paid, and asks often, does not have the signature of its flood withdrawn', () => {
+  const scene = new Scene()
+  scene.flood(tool(1), 8)
+  const [id] = scene.ids
+  for (let tick = 0; tick < 40; tick++) {
+    scene.flood(tool(1), 1)
+    const solver = paying(bot(7e6, tool(1), scene.random), 'of one prefix')
+    scene.book.take([solver], scene.nowMs)
+    const tally = { id: id!, requests: 260, proven: 60 }
+    assert.equal(scene.book.weigh([tally], 100, scene.nowMs), false)
+  }
   assert.ok(scene.ids.includes(id!))
 })
 

@@ -35,6 +35,7 @@ import {
   MOST_SIGNATURES,
   mine,
   speaksAgainst,
+  witnessesSpeakAgainst,
 } from './mine.ts'
 import { TraitBaseline } from './trait-baseline.ts'
 import { CAN_BE_ABSENT, COLUMN } from './trait-columns.ts'
@@ -153,6 +154,7 @@ export class SignatureBook {
   #minedAtMs = Number.NEGATIVE_INFINITY
   #strainedAtMs = Number.NEGATIVE_INFINITY
   #weighedAtMs = Number.NEGATIVE_INFINITY
+  #askedAtMs = Number.NEGATIVE_INFINITY
   #provenNow = 0
   #published: SiteSignatures = { signatures: [], familiar: {} }
   #matcher = new SignatureMatcher(this.#published)
@@ -203,6 +205,7 @@ export class SignatureBook {
       for (const entry of this.#entries.values()) entry.provenNow = entry.requestsNow = 0
     }
     this.#provenNow += proven
+    let clients: readonly CurrentClient[] | undefined
     let withdrew = false
     for (const tally of tallies) {
       const entry = this.#entries.get(tally.id)
@@ -214,6 +217,9 @@ export class SignatureBook {
       // The operator knows what he pinned; he is shown what it touches.
       if (entry.signature.isPinned || entry.provenNow < LEAST_PROVEN) continue
       if (!speaksAgainst(entry.provenNow, this.#provenNow, entry.requestsNow)) continue
+      // Requests are cheap for one of the flood's who has paid once: prefixes have to say the same.
+      clients ??= this.#clientsToAsk(nowMs)
+      if (!this.#areVisitors(entry.signature.terms, clients)) continue
       this.#withdraw(tally.id, nowMs)
       withdrew = true
     }
@@ -427,6 +433,29 @@ export class SignatureBook {
       changed = true
     }
     return changed
+  }
+
+  /** Who is here, for `weigh`; nobody when that was asked just now: looking at all of them takes milliseconds. */
+  #clientsToAsk(nowMs: number): readonly CurrentClient[] {
+    const sinceMs = nowMs - this.#askedAtMs
+    if (sinceMs >= 0 && sinceMs < MINE_EVERY_MS) return []
+    this.#askedAtMs = nowMs
+    return this.#window.clients(nowMs)
+  }
+
+  /** Those who fit are visitors, by the prefixes of whoever has shown effort or history. */
+  #areVisitors(terms: readonly Term[], clients: readonly CurrentClient[]): boolean {
+    const proven = new Set<string>()
+    const fitting = new Set<string>()
+    let fits = 0
+    for (const client of clients) {
+      const isFitting = this.#fits(terms, client)
+      if (isFitting) fits++
+      if (!client.isProven) continue
+      proven.add(client.prefix)
+      if (isFitting) fitting.add(client.prefix)
+    }
+    return witnessesSpeakAgainst(fitting.size, proven.size, fits)
   }
 
   #fits(terms: readonly Term[], { traits }: CurrentClient): boolean {
