@@ -36,6 +36,8 @@ import { CAN_BE_ABSENT, OF_PROGRAM } from './trait-columns.ts'
 export const LEAST_SUPPORT = 0.05
 export const LEAST_FITTING = 20
 export const MOST_VISITORS = 0.01
+/** All in force together: sixteen imitations of sixteen rare browsers would touch one visitor in six. */
+export const MOST_VISITORS_IN_ALL = 0.03
 export const LEAST_LIFT = 10
 const MOST_CHANCE = 1e-9
 export const MOST_SIGNATURES = 16
@@ -64,10 +66,10 @@ const WORTH_REFINING = 2
 /** Bounds of work, for values made up to be many: the most frequent are looked at. */
 const MOST_ITEMS = 64
 const MOST_SETS = 512
-const MOST_HELD_BACK = 8
+export const MOST_HELD_BACK = 8
 
 /** Why a set is not published. */
-export type HeldBackWhy = 'visitors' | 'proven' | 'regulars' | 'withdrawn'
+export type HeldBackWhy = 'visitors' | 'together' | 'proven' | 'regulars' | 'withdrawn'
 
 /** Terms with what is known of them. */
 export interface ContrastSet {

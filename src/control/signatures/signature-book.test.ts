@@ -116,6 +116,25 @@ test('a bot that has paid, and asks often, does not have the signature of its fl
   assert.ok(scene.ids.includes(id!))
 })
 
+test('floods that imitate one rare browser each do not have all rare browsers marked', () => {
+  const scene = new Scene()
+  const rare = (n: number): Values => ({ tls: `t13d_rare${n}`, agent: `Rare${n}` })
+  // Each is 0.5 % of calm weather.
+  scene.calm(12, 200, (hour) =>
+    Array.from({ length: 12 }, (_, n) => bot(6e6 + hour * 12 + n, rare(n), scene.random)),
+  )
+  scene.flood((i) => rare(i % 12), 12, 400)
+  const { published, heldBack } = scene.book.status()
+  const touched = published.reduce((sum, { baseline }) => sum + baseline, 0)
+  assert.ok(published.length >= 3, String(published.length))
+  assert.ok(touched > 0 && touched <= 0.03, String(touched))
+  const [held] = heldBack
+  assert.equal(held?.why, 'together')
+  assert.match(held!.reason, /with those in force more than 3 %/)
+  scene.book.pin(held!.id, scene.nowMs)
+  assert.ok(scene.ids.includes(held!.id), 'the operator may say otherwise')
+})
+
 test('a forbidden handwriting that cannot be told any more does not hide all others', () => {
   const scene = new Scene()
   const order = () => `1-3-${word(scene.random)}`

@@ -32,7 +32,9 @@ import {
   type HeldBackWhy,
   LEAST_FITTING,
   LEAST_SUPPORT,
+  MOST_HELD_BACK,
   MOST_SIGNATURES,
+  MOST_VISITORS_IN_ALL,
   mine,
   speaksAgainst,
   witnessesSpeakAgainst,
@@ -481,8 +483,7 @@ export class SignatureBook {
       isInForce: (terms) => this.#entries.has(signatureId(terms)),
     })
     this.#leftOut += mined.leftOut
-    this.#heldBack = mined.heldBack.map(heldBackOf)
-    this.#heldBackAtMs = nowMs
+    const together: HeldBack[] = []
     let changed = false
     for (const terms of mined.refuted) {
       const id = signatureId(terms)
@@ -501,11 +502,25 @@ export class SignatureBook {
         entry.untilMs = nowMs + EXPIRY_MS
         continue
       }
+      const { share } = found.calm
+      if (share > 0 && this.#touchedByMined() + share > MOST_VISITORS_IN_ALL) {
+        together.push(heldBackOf({ ...found, why: 'together', witnesses: 0, witnessesOf: 0 }))
+        continue
+      }
       this.#makeRoom()
       this.#entries.set(id, newEntry(signatureOf(id, found, nowMs, nowMs), nowMs))
       changed = true
     }
+    this.#heldBack = [...together, ...mined.heldBack.map(heldBackOf)].slice(0, MOST_HELD_BACK)
+    this.#heldBackAtMs = nowMs
     return changed
+  }
+
+  /** Share of calm weather's clients that those in force touch at most; what is pinned is the operator's. */
+  #touchedByMined(): number {
+    let share = 0
+    for (const { signature } of this.#entries.values()) if (!signature.isPinned) share += signature.baseline
+    return share
   }
 
   /** Whether a client fits one of several sets. */

@@ -1,6 +1,6 @@
 /** Signatures in words, for operators. Values come from clients: whoever prints these makes them plain. */
 import { describeTerm, type Term } from '#recognise'
-import type { ContrastSet, HeldBackSet } from './mine.ts'
+import { type ContrastSet, type HeldBackSet, MOST_VISITORS_IN_ALL } from './mine.ts'
 
 /** "speak TLS like t13d1516h2_… and claim to be curl". */
 export function termsText(terms: readonly Term[]): string {
@@ -29,6 +29,8 @@ export function heldBackText(held: HeldBackSet): string {
   switch (why) {
     case 'visitors':
       return `Held back: it would touch ${percent(calm.share)} of calm weather's clients (at most ${percent(calm.atMost)}), and 1 % is the most.`
+    case 'together':
+      return `Held back: it would touch ${percent(calm.share)} of calm weather's clients, with those in force more than ${percent(MOST_VISITORS_IN_ALL)}, which is the most.`
     case 'proven':
       return `Held back: ${witnesses} of ${witnessesOf} prefixes whose clients have shown effort or history fit it, and 1 % is the most.`
     case 'regulars':
