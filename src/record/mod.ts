@@ -21,14 +21,15 @@ export {
 } from './store/database.ts'
 export { addHold, endHold, type HoldWish, holdsInForce, LONGEST_REASON, MOST_HOLDS } from './store/holds.ts'
 export type { RecorderReport, WeighedExchange } from './store/open-period.ts'
-export type {
-  EventsQuery,
-  GaugePoint,
-  RecordSummary,
-  SamplesQuery,
-  Series,
-  SeriesQuery,
-  Top,
+export {
+  type EventsQuery,
+  type GaugePoint,
+  type RecordSummary,
+  type SamplesQuery,
+  type Series,
+  type SeriesQuery,
+  summarise,
+  type Top,
 } from './store/queries.ts'
 export { RecordQueryError, RecordReader } from './store/record-reader.ts'
 export {

@@ -3,7 +3,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { HyperLogLog } from '#kit'
 import { DIMENSIONS, type Level } from './recorded.ts'
 import { type DimensionRows, SiteSums, type SiteSumsRows } from './site-sums.ts'
-import { int, type Row, type Statements, text, whole } from './statements.ts'
+import { int, numbers, type Row, type Statements, text, whole } from './statements.ts'
 import type { SumsRow } from './top-counts.ts'
 
 /** Names kept of each dimension, in the order of DIMENSIONS; the rest is one sum under ''. */
@@ -80,7 +80,7 @@ export function readBucket(db: Statements, bucket: Row): SiteSumsRows {
       originMs: int(row['origin_ms']),
     })),
     tops: readTops(db, seq),
-    latency: JSON.parse(text(bucket['latency'])) as number[],
+    latency: numbers(bucket['latency']),
     bytes: int(bucket['bytes']),
     queueDelayMs: int(bucket['queue_delay_ms']),
     queueDelayMaxMs: int(bucket['queue_delay_max_ms']),

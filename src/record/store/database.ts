@@ -8,7 +8,8 @@ import { APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION } from './schema.ts'
 export const RECORD_FILE = 'record.db'
 /** Beyond it the journal is cut back at the next checkpoint. */
 const WAL_BYTES = 8 * 1024 * 1024
-const BUSY_MS = 2000
+/** An operator's command may meet a seal, which takes a second. */
+const BUSY_MS = 5000
 
 /** Why a record cannot be used; `fault` says what kind it is, the message what to do. */
 export class StoreError extends Error {

@@ -65,10 +65,6 @@ export class OpenPeriod {
     this.#random = random
   }
 
-  get isEmpty(): boolean {
-    return this.sums.size === 0 && this.#delta.size === 0
-  }
-
   take({ sites, exchanges }: RecorderReport): void {
     for (const [name, figures] of Object.entries(sites)) {
       const sums = this.#deltaOf(name)
@@ -175,11 +171,9 @@ export class OpenPeriod {
     return sums
   }
 
-  /** Requests in what was not taken as delta yet, and in the sums. */
-  get requests(): { readonly pending: number; readonly kept: number } {
-    const sum = (map: ReadonlyMap<string, SiteSums>) =>
-      [...map.values()].reduce((all, { requests }) => all + requests, 0)
-    return { pending: sum(this.#delta), kept: sum(this.sums) }
+  /** Requests that were not taken as delta yet. */
+  get requests(): number {
+    return [...this.#delta.values()].reduce((sum, { requests }) => sum + requests, 0)
   }
 
   /** Samples in the order of their draw, by site and action. */

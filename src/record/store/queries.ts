@@ -13,7 +13,7 @@ import {
 import { sampleOf } from './samples-table.ts'
 import { newestSegment } from './segments.ts'
 import { SiteSums } from './site-sums.ts'
-import { int, type Row, type Statements, text } from './statements.ts'
+import { int, numbers, type Row, type Statements, text } from './statements.ts'
 
 export const MOST_POINTS = 10_000
 export const MOST_NAMES_ASKED = 1000
@@ -124,7 +124,7 @@ export const ANSWERS: {
     db: Statements,
     ask: Questions[Name]['ask'],
   ) => Questions[Name]['answer']
-} = { series, gauges, top, samples, events, summary }
+} = { series, gauges, top, samples, events, summary: summarise }
 
 /** Words of a question become columns only through here. */
 const COLUMNS = { action: 'action', lane: 'lane', reason: 'reason' } as const
@@ -167,7 +167,8 @@ function levelFor(db: Statements, site: string, span: Span, finest: (spanMs: num
 
 /** The step that was asked for as whole periods. */
 function stepOf(stepS: number, level: Level): number {
-  return Math.max(1, Math.ceil(stepS / level)) * level
+  // It becomes part of a statement: whatever came, a whole number goes in.
+  return Number.isFinite(stepS) ? Math.max(1, Math.ceil(stepS / level)) * level : level
 }
 
 function bucketsIn(db: Statements, site: string, span: Span, level: Level): Row[] {
@@ -184,7 +185,7 @@ function bucketsIn(db: Statements, site: string, span: Span, level: Level): Row[
 function series(db: Statements, ask: SeriesQuery): Series {
   const level = levelFor(db, ask.site, ask, finestFor)
   const stepS = stepOf(ask.stepS, level)
-  const key = ask.by === 'all' ? "''" : COLUMNS[ask.by]
+  const key = Object.hasOwn(COLUMNS, ask.by) ? COLUMNS[ask.by as keyof typeof COLUMNS] : "''"
   const rows = db.all(
     `SELECT at / ${stepS} * ${stepS} AS step, ${key} AS key, sum(count) AS count, sum(origin_ms) AS origin_ms
       FROM buckets CROSS JOIN tallies ON bucket = seq
@@ -243,7 +244,7 @@ function addGaugeRow(sums: SiteSums, row: Row): void {
   })
   sums.clients.merge(unpackSketch(row['clients']))
   sums.hasAllClients &&= row['all_clients'] === 1
-  const latency = JSON.parse(text(row['latency'])) as number[]
+  const latency = numbers(row['latency'])
   for (let i = 0; i < sums.latency.length; i++) sums.latency[i]! += latency[i] ?? 0
 }
 
@@ -327,7 +328,7 @@ function events(db: Statements, ask: EventsQuery): RecordedEvent[] {
     }))
 }
 
-function summary(db: Statements, { nowMs }: { readonly nowMs: number }): RecordSummary {
+export function summarise(db: Statements, { nowMs }: { readonly nowMs: number }): RecordSummary {
   const { number, hash } = newestSegment(db)
   return {
     segments: number,

@@ -280,6 +280,8 @@ export class Recorder {
     if (this.#worker !== worker) return
     this.#worker = undefined
     this.#onClosed?.()
+    // It was told to end, and has said how it ended.
+    if (this.#isClosed && this.#status.state === 'closed') return
     const { requestsLost, eventsLost } = this.#status
     this.#lostBefore.requests += requestsLost
     this.#lostBefore.events += eventsLost

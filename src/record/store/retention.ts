@@ -19,6 +19,13 @@ import { int, type Statements } from './statements.ts'
 /** Samples beyond the first few of each ten seconds stay this long. */
 const ALL_SAMPLES_MS = 3_600_000
 
+/** Minutes are made of tens, hours of minutes, days of hours: what is younger is still needed, whatever is wished. */
+const NEEDED_MS: Readonly<Record<string, number>> = {
+  tens: 600_000,
+  minutes: 7_200_000,
+  hours: 172_800_000,
+}
+
 export type RemovalReason = 'age' | 'room' | 'privacy'
 
 export interface Removal {
@@ -48,40 +55,54 @@ function rulesOf(settings: RecordSettings): Rule[] {
     ...hide('rest', restMs),
     { leaf: 'samples.rest', reason: 'age', afterMs: restMs },
     { leaf: 'samples.first', reason: 'age', afterMs: samplesMs },
-    ...LEVELS.map((level): Rule => ({ leaf: LEVEL_LEAVES[level], reason: 'age', afterMs: keepMs[level] })),
+    ...LEVELS.map((level): Rule => {
+      const leaf = LEVEL_LEAVES[level]
+      return { leaf, reason: 'age', afterMs: Math.max(keepMs[level], NEEDED_MS[leaf] ?? 0) }
+    }),
   ]
 }
 
 /** What goes first when there is no room. Hours and days stay: they are small, and roll-ups are made of them. */
 const FINEST_FIRST = ['samples.rest', 'tens', 'samples.first', 'minutes'] as const
-/** Minutes are made of tens, hours of minutes: what is younger is still needed. */
-const NEEDED_MS: Readonly<Record<string, number>> = { tens: 600_000, minutes: 7_200_000 }
-
-const NOT_HELD = `NOT EXISTS (SELECT 1 FROM holds WHERE ended_ms IS NULL AND expires_ms > ?2
-  AND from_ms <= segments.sealed_ms AND to_ms >= segments.opened_ms)`
-/** Segments whose seal names the leaf and of which it was not removed yet. */
-const OLDEST_WITH = `SELECT number FROM segments WHERE sealed_ms < ?1 AND ${NOT_HELD}
-  AND instr(leaves, '["' || ?3 || '",') > 0
-  AND NOT EXISTS (SELECT 1 FROM removals WHERE removed_segment = number AND leaf = ?3)
+/** Old enough, has the leaf, and no note says that it went. Numbered values: the same four in both questions. */
+const CANDIDATES = `FROM segments WHERE number > ?1 AND sealed_ms < ?2 AND instr(leaves, '["' || ?3 || '",') > 0
+  AND NOT EXISTS (SELECT 1 FROM removals WHERE removed_segment = number AND leaf = ?3)`
+const OLDEST = `SELECT number ${CANDIDATES} ORDER BY number LIMIT 1`
+const OLDEST_FREE = `SELECT number ${CANDIDATES} AND NOT EXISTS (SELECT 1 FROM holds
+    WHERE ended_ms IS NULL AND expires_ms > ?4 AND from_ms <= segments.sealed_ms AND to_ms >= segments.opened_ms)
   ORDER BY number LIMIT 1`
 
-function oldestWith(db: Statements, leaf: string, beforeMs: number, nowMs: number): number | undefined {
-  const row = db.get(OLDEST_WITH, beforeMs, nowMs, leaf)
-  return row === undefined ? undefined : int(row['number'])
-}
+export class Retention {
+  readonly #db: Statements
+  /** Up to here every segment that had the leaf has lost it: a year of segments need not be read each time. */
+  readonly #gone = new Map<string, number>()
 
-/** What ought to be removed next, if anything. */
-export function nextRemoval(db: Statements, settings: RecordSettings, nowMs: number): Removal | undefined {
-  for (const { leaf, reason, afterMs } of rulesOf(settings)) {
-    const segment = oldestWith(db, leaf, nowMs - afterMs, nowMs)
-    if (segment !== undefined) return { leaf, segment, reason }
+  constructor(db: Statements) {
+    this.#db = db
   }
-  if (usedBytes(db) <= settings.bytes) return undefined
-  for (const leaf of FINEST_FIRST) {
-    const segment = oldestWith(db, leaf, nowMs - (NEEDED_MS[leaf] ?? 0), nowMs)
-    if (segment !== undefined) return { leaf, segment, reason: 'room' }
+
+  /** What ought to be removed next, if anything. */
+  next(settings: RecordSettings, nowMs: number): Removal | undefined {
+    for (const { leaf, reason, afterMs } of rulesOf(settings)) {
+      const segment = this.#oldest(leaf, nowMs - afterMs, nowMs)
+      if (segment !== undefined) return { leaf, segment, reason }
+    }
+    if (usedBytes(this.#db) <= settings.bytes) return undefined
+    for (const leaf of FINEST_FIRST) {
+      const segment = this.#oldest(leaf, nowMs - (NEEDED_MS[leaf] ?? 0), nowMs)
+      if (segment !== undefined) return { leaf, segment, reason: 'room' }
+    }
+    return undefined
   }
-  return undefined
+
+  #oldest(leaf: string, beforeMs: number, nowMs: number): number | undefined {
+    const gone = this.#gone.get(leaf) ?? 0
+    const oldest = this.#db.get(OLDEST, gone, beforeMs, leaf)
+    if (oldest === undefined) return undefined
+    this.#gone.set(leaf, int(oldest['number']) - 1)
+    const free = this.#db.get(OLDEST_FREE, gone, beforeMs, leaf, nowMs)
+    return free === undefined ? undefined : int(free['number'])
+  }
 }
 
 /** Removes the rows, or the columns, that a leaf covers; the caller notes it. */

@@ -19,26 +19,30 @@ export interface RolledUp {
   readonly sums: SiteSums
 }
 
-/** Of one level at a time: 1,000 sites make 6,000 rows a minute. */
-const MOST_ROWS = 20_000
+/** Read at a time: 1,000 sites make 6,000 rows a minute. */
+const MOST_ROWS = 10_000
 
 /** The longer periods that are complete, from the shortest up; `write` is told of each and makes its row. */
 export function rollUp(db: Statements, write: (period: RolledUp) => void): void {
-  for (const [i, finer] of LEVELS.slice(0, -1).entries()) rollUpLevel(db, finer, LEVELS[i + 1]!, write)
+  // Hours can only be complete when a minute has just been.
+  for (const [i, finer] of LEVELS.slice(0, -1).entries())
+    if (!rollUpLevel(db, finer, LEVELS[i + 1]!, write)) return
 }
 
-function rollUpLevel(db: Statements, finer: Level, level: Level, write: (period: RolledUp) => void): void {
+/** Whether anything was complete. */
+function rollUpLevel(db: Statements, finer: Level, level: Level, write: (period: RolledUp) => void): boolean {
   const mark = `rolled.${level}`
   const after = db.number('SELECT value FROM meta WHERE key = ?', mark)
   const rows = db.all(
-    'SELECT * FROM buckets WHERE level = ? AND seq > ? ORDER BY seq LIMIT ?',
+    // By sequence: an index of the level would give all of them first.
+    'SELECT * FROM buckets NOT INDEXED WHERE level = ? AND seq > ? ORDER BY seq LIMIT ?',
     finer,
     after,
     MOST_ROWS,
   )
   const periodOf = (row: Row) => Math.floor(int(row['at']) / level) * level
   const last = rows.at(-1)
-  if (last === undefined) return
+  if (last === undefined) return false
   // The newest run may still go on; a flood of rows in one period is taken in parts.
   const isCut = rows.length === MOST_ROWS
   let end = rows.length
@@ -55,6 +59,7 @@ function rollUpLevel(db: Statements, finer: Level, level: Level, write: (period:
     for (const [site, sums] of bySite) write({ level, at: periodOf(run[0]!), site, sums })
     setMeta(db, mark, int(run.at(-1)!['seq']))
   }
+  return complete.length > 0
 }
 
 function runsOf(rows: readonly Row[], periodOf: (row: Row) => number): Row[][] {

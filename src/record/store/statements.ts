@@ -41,5 +41,14 @@ export class Statements {
 
 export const text = (value: unknown): string => (typeof value === 'string' ? value : '')
 export const int = (value: unknown): number => Number(value ?? 0)
+/** A JSON list of numbers; an empty one for what is none, so that one damaged row does not stop all that come after. */
+export function numbers(value: unknown): number[] {
+  try {
+    const list: unknown = JSON.parse(text(value))
+    return Array.isArray(list) ? list.map(Number) : []
+  } catch {
+    return []
+  }
+}
 /** SQLite keeps what is not a number as NULL, and the columns do not allow it. */
 export const whole = (value: number): number => (Number.isFinite(value) ? Math.round(value) : 0)

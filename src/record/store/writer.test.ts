@@ -459,6 +459,39 @@ test('a folder that may not be written, a file of somebody else, a newer one: sa
   }
 })
 
+test('a journal that cannot be written as a period stops recording for a minute, not for ever', () => {
+  using record = new TestRecord()
+  record.second(reportOf())
+  const db = new DatabaseSync(record.file)
+  for (const data of [
+    '{"sites":{"a.example.org":{"tallies":[{"lane":null,"action":"relay","reason":"","count":1,"originMs":0}],"tops":{"network":[],"path":[],"signature":[]},"latency":[],"gauges":{},"clients":[]}},"picks":[]}',
+    'not JSON',
+    '{"sites":{"a.example.org":{}},"picks":7}',
+  ])
+    db.prepare('INSERT INTO journal (at, data) VALUES (?, ?)').run(BEGIN_MS / 1000, data)
+  db.close()
+  record.reopened()
+  for (let i = 0; i < 120; i++) record.second(reportOf())
+  assert.deepEqual(
+    record.news.map(({ kind }) => kind),
+    ['failing', 'recording'],
+  )
+  assert.ok(record.requests() > 30)
+  assert.equal(record.verify().firstFault, undefined)
+})
+
+test('one damaged period does not stop those after it from being summed up', () => {
+  using record = new TestRecord()
+  record.run(30_000)
+  const db = new DatabaseSync(record.file)
+  db.exec("UPDATE buckets SET latency = '{{', clients = x'00' WHERE seq = 1")
+  db.close()
+  record.run(120_000)
+  assert.equal(record.requests(SITE, 60), 12)
+  const [first] = record.read((db) => record.answer.gauges(db, { site: SITE, ...SPAN, stepS: 60 }))
+  assert.equal(first?.requests, 6)
+})
+
 test('the file is for its owner only', () => {
   using record = new TestRecord()
   record.second(reportOf())

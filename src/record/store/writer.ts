@@ -19,7 +19,7 @@ import { openForWriting, pragma, type StoreError, storeError } from './database.
 import { takeHoldNotes } from './holds.ts'
 import { OpenPeriod, type RecorderReport } from './open-period.ts'
 import type { EventKind, RecordedEvent, RecordSettings, StoreFault } from './recorded.ts'
-import { nextRemoval, type Removal, remove } from './retention.ts'
+import { type Removal, Retention, remove } from './retention.ts'
 import { rollUp, setMeta } from './roll-up.ts'
 import { insertSample } from './samples-table.ts'
 import { newestSegment, nextSequence, type OpenSegment, SEGMENT_MS, SEGMENT_ROWS, seal } from './segments.ts'
@@ -35,6 +35,7 @@ const REMOVE_EVERY_MS = 60_000
 const REMOVALS = 2
 /** Pages given back per second, 4 kB each. */
 const VACUUM_PAGES = 256
+/** Waiting to be written, and written in a burst. */
 const MOST_EVENTS = 1000
 const LONGEST_DATA = 16_384
 
@@ -70,6 +71,7 @@ export interface WriterStatus {
 interface Store {
   readonly db: Statements
   readonly sites: SiteNumbers
+  readonly retention: Retention
   segment: OpenSegment
   seq: number
   head: string
@@ -86,8 +88,13 @@ export class RecordWriter {
   #retryAtMs = Number.NEGATIVE_INFINITY
   #period: OpenPeriod | undefined
   #events: RecordedEvent[] = []
+  #eventBudget = MOST_EVENTS
+  /** Those of them that the running transaction has written. */
+  #eventsWritten = 0
   #requestsLost = 0
   #eventsLost = 0
+  /** Requests that the running transaction puts into the journal. */
+  #uncommitted = 0
   /** Requests that were lost while the disk failed, told when it is over. */
   #lostFailing = 0
   #failingSinceMs = 0
@@ -116,9 +123,14 @@ export class RecordWriter {
     this.#period.take(report)
   }
 
+  /** Adds an event. They are never removed, so there is one a second at most in the long run. */
   event(event: RecordedEvent): void {
-    if (this.#events.length < MOST_EVENTS) this.#events.push(event)
-    else this.#eventsLost++
+    if (this.#events.length >= MOST_EVENTS || this.#eventBudget <= 0) {
+      this.#eventsLost++
+      return
+    }
+    this.#eventBudget--
+    this.#events.push(event)
   }
 
   /** What found no room on the way here. */
@@ -130,10 +142,11 @@ export class RecordWriter {
   /** Once a second. */
   tick(nowMs: number, steadyMs: number): void {
     if (this.#isClosed) return
+    this.#eventBudget = Math.min(MOST_EVENTS, this.#eventBudget + 1)
     this.#watchClock(nowMs, steadyMs)
     if (this.#store === undefined && steadyMs >= this.#retryAtMs) this.#open(nowMs, steadyMs)
     if (this.#store === undefined) {
-      this.#letGo(nowMs)
+      this.#letGo()
       return
     }
     this.#attempt(nowMs, steadyMs, (store) => {
@@ -194,10 +207,13 @@ export class RecordWriter {
     const opened = db.number("SELECT value FROM meta WHERE key = 'opened'")
     const firstSeq = db.number('SELECT max(last_seq) FROM segments') + 1
     if (opened === 0) setMeta(db, 'opened', nowMs)
+    // No fault of the disk: then it is what the journal holds that cannot be written, and it would fail for ever.
+    if (this.#fault?.fault === 'other') db.run('DELETE FROM journal')
     this.#recoverJournal(db)
     return {
       db,
       sites: new SiteNumbers(db),
+      retention: new Retention(db),
       segment: { number: newest.number + 1, openedMs: opened === 0 ? nowMs : opened, firstSeq },
       seq,
       head: newest.hash,
@@ -218,16 +234,18 @@ export class RecordWriter {
         this.#eventsLost++
       }
     }
-    if (this.#period !== undefined) this.#requestsLost += this.#period.requests.pending
+    if (this.#period !== undefined) this.#requestsLost += this.#period.requests
     this.#period = period
   }
 
   #writeSecond(store: Store, nowMs: number): void {
+    this.#uncommitted = this.#period?.requests ?? 0
     const delta = this.#period?.takeDelta() ?? ''
     if (delta !== '') store.db.run('INSERT INTO journal (at, data) VALUES (?, ?)', this.#period!.at, delta)
     for (const { change, hold } of takeHoldNotes(store.db, nowMs))
       this.event({ atMs: nowMs, kind: 'hold', site: hold.site, data: { change, ...hold } })
     for (const event of this.#events) writeEvent(store, event)
+    this.#eventsWritten = this.#events.length
   }
 
   #closePeriod(store: Store, period: OpenPeriod): void {
@@ -255,7 +273,7 @@ export class RecordWriter {
   #removeOld(store: Store, nowMs: number, steadyMs: number): void {
     if (steadyMs < this.#removeAtMs || steadyMs - this.#leaptAtMs < CALM_AFTER_LEAP_MS) return
     let removal: Removal | undefined
-    for (let i = 0; i < REMOVALS && (removal = nextRemoval(store.db, this.#settings, nowMs)); i++) {
+    for (let i = 0; i < REMOVALS && (removal = store.retention.next(this.#settings, nowMs)); i++) {
       remove(store.db, removal)
       const { segment, leaf, reason } = removal
       store.db.run(
@@ -271,7 +289,7 @@ export class RecordWriter {
     // As long as there is something to do, each second; else it is enough to look now and then.
     this.#removeAtMs = removal === undefined ? steadyMs + REMOVE_EVERY_MS : steadyMs
     // Freed pages are given back to the disk bit by bit; most are used again soon.
-    if (pragma(store.db.db, 'freelist_count') > 16 * VACUUM_PAGES)
+    if (pragma(store.db.db, 'freelist_count') > 4 * VACUUM_PAGES)
       for (const _ of store.db.iterate(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`));
   }
 
@@ -301,7 +319,9 @@ export class RecordWriter {
       store.db.db.exec('BEGIN IMMEDIATE')
       work(store)
       store.db.db.exec('COMMIT')
-      this.#events = []
+      this.#events.splice(0, this.#eventsWritten)
+      this.#eventsWritten = 0
+      this.#uncommitted = 0
       this.#writtenAtMs = nowMs
       store.bytes = fileBytes(store.db)
       // A full disk can be opened; only what was written tells that it can be written to.
@@ -317,22 +337,20 @@ export class RecordWriter {
   #fail(fault: StoreError, nowMs: number, steadyMs: number): void {
     const isNew = this.#fault === undefined
     this.#fault = fault
+    this.#eventsWritten = 0
     this.#retryAtMs = steadyMs + RETRY_MS
     this.#closeStore()
     if (isNew) {
       this.#failingSinceMs = nowMs
       this.#options.onNews?.({ kind: 'failing', fault: fault.fault, message: fault.message })
     }
-    this.#letGo(nowMs)
+    this.#letGo()
   }
 
-  /** Counts what there is no place for. Events are kept as long as there is room for them. */
-  #letGo(nowMs: number): void {
-    if (this.#period === undefined) return
-    // While the store is opened for the first time, the running period may still be written.
-    if (this.#fault === undefined && this.#period.at === periodOf(nowMs)) return
-    const { pending, kept } = this.#period.requests
-    this.#lostFailing += pending + kept
+  /** Counts what there is no place for; what is in the journal will be found there. Events wait as long as there is room. */
+  #letGo(): void {
+    this.#lostFailing += this.#uncommitted + (this.#period?.requests ?? 0)
+    this.#uncommitted = 0
     this.#period = undefined
   }
 
