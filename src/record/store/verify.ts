@@ -38,7 +38,7 @@ export interface VerifyOptions {
   readonly onProgress?: (done: number, all: number) => void
 }
 
-/** Reads all of it, in one transaction; some 5 s for 200 MB. */
+/** Reads all of it, in one transaction; some 10 s for 150 MB. */
 export function verify(db: Statements, options: VerifyOptions = {}): Verification {
   db.db.exec('BEGIN')
   try {
