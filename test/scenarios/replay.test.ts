@@ -6,8 +6,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
-import { digue, running, scratchFolder } from './cli-harness.ts'
-import { startOrigin } from './harness.ts'
+import { digue, running, scratchFolder, startOrigin } from './cli-harness.ts'
 
 const folder = scratchFolder()
 const START_MS = Date.UTC(2026, 0, 5, 10)
