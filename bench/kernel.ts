@@ -17,6 +17,7 @@ import { keep } from './lib/runs.ts'
 import { median } from './lib/stats.ts'
 import { table, thousands } from './lib/table.ts'
 import { build, DIGUE } from './peers/digue.ts'
+import { nginxCommand } from './peers/nginx.ts'
 
 const USAGE = `Usage: npm run bench:kernel -- [options]
 
@@ -179,42 +180,21 @@ function digueWith(mode: 'auto' | 'off'): Contender['start'] {
 }
 
 function nginxWith(status: number): Contender['start'] {
-  return (place) => {
-    const file = join(place.folder, 'nginx.conf')
-    writeFileSync(
-      file,
-      `daemon off;
-worker_processes 1;
-worker_rlimit_nofile 20000;
-pid ${place.folder}/nginx.pid;
-error_log ${place.folder}/error.log crit;
-events { worker_connections 10000; multi_accept on; }
-http {
-  access_log off;
-  client_body_temp_path ${place.folder}/body;
-  proxy_temp_path ${place.folder}/proxy;
-  fastcgi_temp_path ${place.folder}/fastcgi;
-  uwsgi_temp_path ${place.folder}/uwsgi;
-  scgi_temp_path ${place.folder}/scgi;
-  limit_req_zone $binary_remote_addr zone=req:16m rate=1r/s;
+  return (place) =>
+    inServer(
+      place,
+      'nginx',
+      nginxCommand(
+        place.folder,
+        `limit_req_zone $binary_remote_addr zone=req:16m rate=1r/s;
   limit_req_status ${status};
   server {
     listen ${SERVER.v4}:${PORT} backlog=4096;
     location / { limit_req zone=req burst=5 nodelay; proxy_pass http://127.0.0.1:${ORIGIN_PORT}; }
-  }
-}
-`,
+  }`,
+        10_000,
+      ),
     )
-    return inServer(place, 'nginx', [
-      need('nginx'),
-      '-e',
-      `${place.folder}/error.log`,
-      '-p',
-      place.folder,
-      '-c',
-      file,
-    ])
-  }
 }
 
 async function measure(

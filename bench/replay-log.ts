@@ -5,6 +5,7 @@
 
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
+import { seeded } from './load/random.ts'
 
 export interface LogPlan {
   readonly lines: number
@@ -26,17 +27,6 @@ export interface Written {
     readonly fromS: number
     readonly toS: number
   }[]
-}
-
-/** Mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 function agents(random: () => number): string[] {

@@ -28,38 +28,39 @@ export const plainNginx: Peer = {
   start: (place, variant) => startNginx(place, variant),
 }
 
+/** nginx in the foreground with this in its `http` block; writes its configuration into `folder`. */
+export function nginxCommand(folder: string, http: string, connections: number): string[] {
+  const file = join(folder, 'nginx.conf')
+  writeFileSync(
+    file,
+    `daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid ${folder}/nginx.pid;
+error_log ${folder}/error.log crit;
+events { worker_connections ${connections}; multi_accept on; }
+http {
+  access_log off;
+  client_body_temp_path ${folder}/body;
+  proxy_temp_path ${folder}/proxy;
+  fastcgi_temp_path ${folder}/fastcgi;
+  uwsgi_temp_path ${folder}/uwsgi;
+  scgi_temp_path ${folder}/scgi;
+  keepalive_requests 1000000;
+  ${http}
+}
+`,
+  )
+  return [need('nginx'), '-e', `${folder}/error.log`, '-p', folder, '-c', file]
+}
+
 export async function runNginx(
   place: Pick<PeerPlace, 'folder' | 'core'>,
   http: string,
   port: number,
   connections = 18_000,
 ) {
-  const file = join(place.folder, 'nginx.conf')
-  writeFileSync(
-    file,
-    `daemon off;
-worker_processes 1;
-worker_rlimit_nofile 20000;
-pid ${place.folder}/nginx.pid;
-error_log ${place.folder}/error.log crit;
-events { worker_connections ${connections}; multi_accept on; }
-http {
-  access_log off;
-  client_body_temp_path ${place.folder}/body;
-  proxy_temp_path ${place.folder}/proxy;
-  fastcgi_temp_path ${place.folder}/fastcgi;
-  uwsgi_temp_path ${place.folder}/uwsgi;
-  scgi_temp_path ${place.folder}/scgi;
-  keepalive_requests 1000000;
-  ${http}
-}
-`,
-  )
-  const child = new Child(
-    'nginx',
-    [need('nginx'), '-e', `${place.folder}/error.log`, '-p', place.folder, '-c', file],
-    { core: place.core },
-  )
+  const child = new Child('nginx', nginxCommand(place.folder, http, connections), { core: place.core })
   await listening(child, port)
   return child
 }

@@ -12,6 +12,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openForReading, Statements, verify } from '#record'
+import { seeded } from '../load/random.ts'
 import { REQUESTS_PER_SECOND } from './traffic.ts'
 
 export interface KillsOptions {
@@ -192,15 +193,4 @@ function requestsIn(record: Statements): number {
     for (const { tallies } of Object.values(sites)) for (const { count } of tallies) journal += count
   }
   return minutes + tens + journal
-}
-
-/** Mulberry32: the same deaths each time. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
