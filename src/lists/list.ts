@@ -15,15 +15,9 @@ const HIT_BUCKETS = 6
 const HIT_BUCKET_MS = 10_000
 
 /** What a look at a source gave. */
-export interface Content {
+export interface Content
+  extends Pick<ListStatus, 'networks' | 'wrong' | 'examples' | 'local' | 'wide' | 'leftOut' | 'ignored'> {
   readonly memory: SharedArrayBuffer
-  readonly networks: number
-  readonly wrong: number
-  readonly examples: readonly string[]
-  readonly local: number
-  readonly wide: number
-  readonly leftOut: number
-  readonly ignored: number
   /** Addresses and /64s that it covers, nested ones twice. */
   readonly extent: number
 }

@@ -18,7 +18,7 @@ import { insertBucket } from './buckets-table.ts'
 import { openForWriting, pragma, type StoreError, storeError } from './database.ts'
 import { takeHoldNotes } from './holds.ts'
 import { OpenPeriod, type RecorderReport } from './open-period.ts'
-import type { EventKind, RecordedEvent, RecordSettings, StoreFault } from './recorded.ts'
+import type { EventKind, RecordedEvent, RecorderStatus, RecordSettings, StoreFault } from './recorded.ts'
 import { type Removal, Retention, remove } from './retention.ts'
 import { rollUp, setMeta } from './roll-up.ts'
 import { insertSample } from './samples-table.ts'
@@ -56,16 +56,8 @@ export type WriterNews =
   | { readonly kind: 'recording' }
   | { readonly kind: 'sealed'; readonly segment: number; readonly hash: string }
 
-export interface WriterStatus {
-  readonly state: 'opening' | 'recording' | 'failing' | 'closed'
-  readonly fault: string
-  readonly bytes: number
-  readonly requestsLost: number
-  readonly eventsLost: number
-  readonly segments: number
-  readonly head: string
-  readonly writtenAtMs: number
-}
+/** What the writer knows of itself; its thread adds the rest. */
+export type WriterStatus = Omit<RecorderStatus, 'file' | 'writerCpuMs'>
 
 /** All that is there only while the file is open. */
 interface Store {
